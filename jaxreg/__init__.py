@@ -1,0 +1,42 @@
+"""Regularization for JAX: penalties, proximal operators and weight decay on any pytree.
+
+The convention, everywhere: **loss = data_loss + λ Σ|w|²**, the data loss a mean over the batch, the
+penalty a sum over entries, no ½. Its gradient is 2λw. `convert` speaks the other dialects.
+
+>>> import jax.numpy as jnp
+>>> from jaxreg import l2
+>>> params = {"kernel": jnp.array([3.0, -4.0])}
+>>> float(1e-2 * l2(params))
+0.25
+
+The map of the house, from the ground up:
+
+- penalties: `l1`, `l2`, `elastic_net`; a `Penalty` is data: scale it, add it, select leaves with
+  ``.on(...)``, take ``.prox`` and ``.grad``. `pytree` and `Penalty` make your own.
+- which leaves: `where`, `weights`, `biases`; `describe` shows what a rule covers.
+- in a loss: `regularized(loss, penalty)` returns the total and its `Parts`.
+- in an optax chain: `add_penalty_gradient` first (coupled), or `decoupled_decay` or
+  `proximal_step` last.
+- `jaxreg.prox`: the operators of one array. `jaxreg.convert`: λ in the terms of PyTorch, optax,
+  Keras, scikit-learn and the papers.
+"""
+
+from jaxreg import convert as convert
+from jaxreg import prox as prox
+from jaxreg._entrywise import elastic_net as elastic_net
+from jaxreg._entrywise import l1 as l1
+from jaxreg._entrywise import l2 as l2
+from jaxreg._objective import Parts as Parts
+from jaxreg._objective import regularized as regularized
+from jaxreg._penalty import Penalty as Penalty
+from jaxreg._select import biases as biases
+from jaxreg._select import describe as describe
+from jaxreg._select import weights as weights
+from jaxreg._select import where as where
+from jaxreg._transforms import add_penalty_gradient as add_penalty_gradient
+from jaxreg._transforms import decoupled_decay as decoupled_decay
+from jaxreg._transforms import proximal_step as proximal_step
+from jaxreg._tree import pytree as pytree
+from jaxreg._tree import static as static
+
+__version__ = "0.1.0"
