@@ -1,0 +1,44 @@
+# make mnist    train the main job            make lint       style, types
+# make test     prove everything              make benchmark  speed, as ratios
+# Options:      make mnist ARGS="--help"
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOG    := $(VENV)/setup.log
+
+.PHONY: mnist test lint format benchmark clean
+
+mnist: $(VENV)/.experiments
+	@$(BIN)/python -m experiments.mnist $(ARGS)
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/basedpyright
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff check --fix && $(BIN)/ruff format
+
+benchmark: $(VENV)/.benchmark
+	@$(BIN)/python -m experiments.benchmark $(ARGS)
+
+clean:
+	rm -rf $(VENV) runs dist .pytest_cache .ruff_cache .hypothesis
+
+# One environment; each stamp says that the extra of its name is installed as constraints.txt has it.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "jaxreg needs Python 3.11 or newer; found $$($(PYTHON) --version 2>&1)." \
+	       "Name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot make an environment; on Debian and Ubuntu: apt install python3-venv"; \
+	  rm -rf $(VENV); exit 1; }
+
+$(VENV)/.%: $(VENV)/bin/python pyproject.toml constraints.txt
+	@printf 'Setting up %s for jaxreg[%s] (once) … ' $(VENV) $*; start=$$(date +%s); \
+	if $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
+	    -e '.[$*]' >$(LOG) 2>&1; \
+	then touch $@; echo "done in $$(($$(date +%s) - start)) s"; \
+	else echo failed; tail -n 15 $(LOG); echo "The whole output is in $(LOG)"; exit 1; fi

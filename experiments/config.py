@@ -1,0 +1,222 @@
+"""The settings of one training, declared once: options and `config.json` come from here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Literal
+
+Coupling = Literal["loss", "coupled", "decoupled", "independent", "proximal"]
+Optimizer = Literal["sgd", "momentum", "adam"]
+
+DEFAULT_STRENGTH = 5e-5
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be meant: what was expected, what came, what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Trains 784-128-10 on MNIST with the penalty λ‖w‖² added explicitly to the loss.
+
+    The objective is mean cross-entropy + λ·Σ‖w‖²: no ½, a sum over the parameters. Its gradient
+    is 2λw, so PyTorch's weight_decay=d is λ = d/2.
+    """
+
+    strength: float = DEFAULT_STRENGTH
+    """λ in loss = cross-entropy + λ·Σ‖w‖². PyTorch's weight_decay equals 2λ."""
+
+    weight_decay: float | None = None
+    """PyTorch's number, instead of --strength: λ = weight_decay / 2."""
+
+    penalty: Literal["l2", "l1", "elastic_net"] = "l2"
+    """l2: λ·Σ|w|². l1: λ₁·Σ|w|. elastic_net: λ₁·Σ|w| + λ·Σ|w|²."""
+
+    l1_strength: float | None = None
+    """λ₁ of l1 and elastic_net; if not given, the number of --strength."""
+
+    coupling: Coupling = "loss"
+    """Where λ acts. loss: in the loss. coupled: on the gradient, before the optimizer
+    (optax.add_decayed_weights(2λ)). decoupled: on the weights after the step, times the learning
+    rate (AdamW of PyTorch and optax, ω = 2λ). independent: likewise, times the schedule alone
+    (AdamW as published, ω = 2αλ). proximal: the proximal operator after the step."""
+
+    rate: float | None = None
+    """ω of decoupled and independent, instead of 2λ and 2αλ. With those two numbers the forms
+    are the same program; keep ω and change the learning rate, and they part."""
+
+    optimizer: Optimizer = "sgd"
+    """sgd, momentum (0.9) or adam (0.9, 0.999)."""
+
+    learning_rate: float = 0.01
+    """α, the base learning rate."""
+
+    schedule: Literal["constant", "cosine"] = "constant"
+    """The multiplier s_t of the learning rate: 1, or from 1 to 0 by a half cosine."""
+
+    where: Literal["all", "weights"] = "all"
+    """Which parameters are penalized: all of them, or the weights without the biases."""
+
+    batch_size: int = 64
+    """Images in a step. The last batch of an epoch may be shorter."""
+
+    epochs: int = 5
+    """Passes over the training images."""
+
+    hidden: int = 128
+    """Width of the hidden layer."""
+
+    initializer: Literal["torch", "flax"] = "torch"
+    """torch: uniform ±1/√fan_in, biases too. flax: LeCun normal, biases 0."""
+
+    seed: int = 0
+    """Of the initial weights and the order of the batches."""
+
+    data: str = "mnist"
+    """mnist (shipped), idx:DIR (four idx files) or tfds:NAME (TensorFlow Datasets)."""
+
+    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
+    """Of the arithmetic. bfloat16 keeps parameters, penalty and optimizer in float32."""
+
+    platform: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
+    """The device to run on; auto takes what JAX finds."""
+
+    output: Path | None = None
+    """Folder of this run; runs/mnist/TIME if not given."""
+
+    compilation_cache: bool = True
+    """Keep compiled programs for the next run, in $JAXREG_CACHE_DIR or ~/.cache/jaxreg."""
+
+    contrast: bool = False
+    """Train every coupling of this setting from the same start on the same batches, for one epoch
+    in float64, and print how far apart they end."""
+
+    def decay_rate(self, coupling: Coupling) -> float:
+        """ω of a resolved configuration: 2λ, or 2αλ where the learning rate is left out."""
+        if self.rate is not None:
+            return self.rate
+        return 2 * self.strength * (self.learning_rate if coupling == "independent" else 1.0)
+
+
+def resolved(config: Config) -> Config:
+    """The same settings with every number in its place, once they are known to make sense.
+
+    Raises:
+      ConfigError: if a number is out of range, or two settings contradict each other.
+    """
+    _check_numbers(config)
+    _check_penalty(config)
+    strength = config.strength if config.weight_decay is None else config.weight_decay / 2
+    l1_strength = config.l1_strength if config.l1_strength is not None else strength
+    return dataclasses.replace(
+        config,
+        strength=0.0 if config.penalty == "l1" else strength,
+        weight_decay=None,
+        l1_strength=0.0 if config.penalty == "l2" else l1_strength,
+    )
+
+
+def _check_numbers(config: Config) -> None:
+    for name in ("strength", "weight_decay", "l1_strength", "rate"):
+        value = getattr(config, name)
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise ConfigError(f"--{_option(name)}: expected a finite number ≥ 0, got {value}")
+    if not (math.isfinite(config.learning_rate) and config.learning_rate > 0):
+        raise ConfigError(
+            f"--learning-rate: expected a finite number > 0, got {config.learning_rate}"
+        )
+    for name in ("batch_size", "epochs", "hidden"):
+        if getattr(config, name) < 1:
+            raise ConfigError(
+                f"--{_option(name)}: expected at least 1, got {getattr(config, name)}"
+            )
+    if not 0 <= config.seed < 2**64:
+        raise ConfigError(f"--seed: expected an integer from 0 to 2⁶⁴ − 1, got {config.seed}")
+
+
+def _check_penalty(config: Config) -> None:
+    if config.weight_decay is not None and config.strength != DEFAULT_STRENGTH:
+        raise ConfigError(
+            f"--weight-decay: expected it instead of --strength, got both; --strength "
+            f"{config.strength:g} alone is PyTorch's weight_decay={2 * config.strength:g}"
+        )
+    if config.penalty == "l2" and config.l1_strength:
+        raise ConfigError(
+            "--l1-strength: expected with --penalty l1 or elastic_net, got --penalty l2; "
+            "add --penalty elastic_net"
+        )
+    if config.penalty == "l1" and config.weight_decay is not None:
+        raise ConfigError(
+            "--weight-decay: expected with --penalty l2 or elastic_net, got --penalty l1; "
+            "the strength of l1 is --l1-strength"
+        )
+    if config.rate is not None and config.coupling not in ("decoupled", "independent"):
+        raise ConfigError(
+            f"--rate: expected with --coupling decoupled or independent, got {config.coupling}; "
+            f"the strength of {config.coupling} is --strength"
+        )
+    if config.penalty != "l2" and config.coupling in ("decoupled", "independent"):
+        raise ConfigError(
+            f"--coupling {config.coupling}: expected --penalty l2, got {config.penalty}; the "
+            f"decoupled form that gives exact zeros is --coupling proximal"
+        )
+
+
+def _option(field: str) -> str:
+    return field.replace("_", "-")
+
+
+def describe_problem(config: Config) -> str:
+    """The problem in one line, as the run echoes it, for a resolved configuration.
+
+    >>> print(describe_problem(resolved(Config())))
+    loss = cross-entropy + 5e-05·Σ‖w‖²    (PyTorch: weight_decay=0.0001)
+    """
+    torch = f"    (PyTorch: weight_decay={2 * config.strength:g})" if config.penalty == "l2" else ""
+    where = "    on weights only, not biases" if config.where == "weights" else ""
+    return (
+        {
+            "loss": _describe_loss,
+            "coupled": _describe_coupled,
+            "decoupled": _describe_decoupled,
+            "independent": _describe_independent,
+            "proximal": _describe_proximal,
+        }[config.coupling](config)
+        + (torch if config.coupling == "loss" else "")
+        + where
+    )
+
+
+def _penalty(config: Config) -> str:
+    l1 = f"{config.l1_strength:g}·Σ|w|"
+    l2 = f"{config.strength:g}·Σ‖w‖²"
+    return {"l1": l1, "l2": l2, "elastic_net": f"{l1} + {l2}"}[config.penalty]
+
+
+def _describe_loss(config: Config) -> str:
+    return f"loss = cross-entropy + {_penalty(config)}"
+
+
+def _describe_coupled(config: Config) -> str:
+    l2 = f"optax.add_decayed_weights({2 * config.strength:g})"
+    name = l2 if config.penalty == "l2" else "jaxreg.add_penalty_gradient"
+    return f"gradient = ∇cross-entropy + ∇({_penalty(config)})    ({name})"
+
+
+def _describe_decoupled(config: Config) -> str:
+    source = "" if config.rate is not None else "2λ = "
+    rate = config.decay_rate("decoupled")
+    return f"w ← w − η_t·u_t − η_t·ω·w, ω = {source}{rate:g}    (AdamW of PyTorch and optax)"
+
+
+def _describe_independent(config: Config) -> str:
+    source = "" if config.rate is not None else "2αλ = "
+    rate = config.decay_rate("independent")
+    return f"w ← w − η_t·u_t − s_t·ω·w, ω = {source}{rate:g}    (AdamW as published)"
+
+
+def _describe_proximal(config: Config) -> str:
+    penalty = _penalty(config).replace("w", "v")
+    return f"w ← argmin_v {penalty} + ‖v − w⁺‖²/(2η_t), w⁺ = w − η_t·u_t"

@@ -1,0 +1,105 @@
+"""Where λ acts, compared: every coupling from the same start, on the same batches, in float64.
+
+In float64 what is the same program up to rounding ends within 1e-9, and what is not, does not:
+the equality signs in the table are computed from that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import runner
+from experiments.config import Config, Coupling
+from experiments.data import Dataset
+
+SAME = 1e-9
+"""Largest |Δw| that passes for rounding: float64 has 16 digits, and the steps are a thousand."""
+
+PAIRS: tuple[tuple[Coupling, Coupling], ...] = (
+    ("loss", "coupled"),
+    ("loss", "decoupled"),
+    ("decoupled", "independent"),
+    ("loss", "proximal"),
+    ("decoupled", "proximal"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How far apart two couplings of one optimizer end: ``difference`` is the largest |Δw|."""
+
+    optimizer: str
+    first: Coupling
+    second: Coupling
+    difference: float
+
+    @property
+    def same(self) -> bool:
+        """Whether the difference is rounding."""
+        return self.difference <= SAME
+
+
+def contrast(config: Config, dataset: Dataset) -> Iterator[Comparison]:
+    """Trains the couplings of a setting for one epoch each and compares them in pairs.
+
+    Args:
+      config: a resolved configuration, in float64; its own coupling is ignored. Adam is added to
+        its optimizer, since under plain SGD most couplings are one program.
+      dataset: what to train on.
+
+    Yields:
+      One comparison per optimizer and pair of couplings that the penalty has.
+    """
+    for optimizer in dict.fromkeys((config.optimizer, "adam")):
+        trained: dict[Coupling, Any] = {}
+        for first, second in pairs(config):
+            for coupling in (first, second):
+                if coupling not in trained:
+                    trained[coupling] = _trained(config, dataset, optimizer, coupling)
+            difference = _difference(trained[first], trained[second])
+            yield Comparison(optimizer, first, second, difference)
+
+
+def pairs(config: Config) -> list[tuple[Coupling, Coupling]]:
+    """The pairs to compare: decoupled decay is a form of l2 alone."""
+    forms = {"loss", "coupled", "proximal"} | (
+        {"decoupled", "independent"} if config.penalty == "l2" else set()
+    )
+    return [pair for pair in PAIRS if forms.issuperset(pair)]
+
+
+def _trained(config: Config, dataset: Dataset, optimizer: Any, coupling: Coupling) -> Any:
+    """The parameters after one epoch, on the host."""
+    setting = dataclasses.replace(config, optimizer=optimizer, coupling=coupling, epochs=1)
+    (epoch,) = runner.train(runner.build(setting, dataset))
+    return jax.device_get(epoch.state.params)
+
+
+def _difference(params: Any, reference: Any) -> float:
+    leaves = zip(jax.tree.leaves(params), jax.tree.leaves(reference), strict=True)
+    return max(float(np.max(np.abs(a - b))) for a, b in leaves)
+
+
+def describe(comparison: Comparison, config: Config) -> str:
+    """One line of the table, as ``Adam  in loss ≠ adamw(weight_decay=0.0001)  max |Δw| 1.2``."""
+    decay = f"{config.decay_rate('decoupled'):g}"
+    independent = f"{config.decay_rate('independent'):g}"
+    adam = comparison.optimizer == "adam"
+    names = {
+        "loss": "in loss",
+        "coupled": f"add_decayed_weights({decay})"
+        if config.penalty == "l2"
+        else "add_penalty_gradient",
+        "decoupled": f"adamw(weight_decay={decay})" if adam else f"decoupled_decay({decay}, η_t)",
+        "independent": f"decoupled_decay({independent}, s_t)",
+        "proximal": "proximal_step",
+    }
+    sign = "=" if comparison.same else "≠"
+    optimizer = {"sgd": "SGD", "momentum": "momentum", "adam": "Adam"}[comparison.optimizer]
+    relation = f"{names[comparison.first]} {sign} {names[comparison.second]}"
+    return f"{optimizer:<9}{relation:<60}max |Δw| {comparison.difference:.1e}"

@@ -1,0 +1,199 @@
+"""The benchmark's arithmetic, with contenders whose times are known. Nothing here is timed."""
+
+import importlib
+import inspect
+import io
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from experiments.benchmark import BenchmarkConfig, Suite, check
+from experiments.comparison import Column, Target, as_json, table, target_table
+from experiments.config import ConfigError
+from experiments.suites.main import read_records
+from experiments.timing import Spread, Timings, interleave, machine, run_process
+
+# The machine slows down fourfold from round to round; the contenders' ratio stays near 3.
+DRIFTING = Timings(
+    {
+        "ours": [{"epoch": 1.0}, {"epoch": 4.0}, {"epoch": 16.0}],
+        "theirs": [{"epoch": 3.0}, {"epoch": 10.0}, {"epoch": 64.0}],
+    }
+)
+
+
+def shown(renderable: object) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([5.0], Spread(5.0, 5.0, 5.0)),
+        ([3.0, 1.0, 2.0], Spread(2.0, 1.0, 3.0)),
+        ([4.0, 1.0, 2.0, 30.0], Spread(3.0, 1.0, 30.0)),
+    ],
+)
+def test_spread_is_median_least_and_greatest(values: list[float], expected: Spread) -> None:
+    assert Spread.of(values) == expected
+    assert Spread.of(iter(values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1234, "0.123"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123")],
+)
+def test_numbers_show_three_digits(value: float, text: str) -> None:
+    assert Spread(value, value, value).show(" s") == f"{text} s [{text}–{text}]"
+
+
+def test_ratios_are_paired_round_by_round() -> None:
+    assert DRIFTING.ratio("epoch", "theirs", "ours") == Spread(3.0, 2.5, 4.0)
+    assert DRIFTING.ratio("epoch", "ours", "ours") == Spread(1.0, 1.0, 1.0)
+    # The ratio of the two medians would be another number.
+    medians = [statistics.median(DRIFTING.values("epoch", name)) for name in ("theirs", "ours")]
+    assert medians[0] / medians[1] == 2.5
+
+
+def test_contenders_take_turns() -> None:
+    calls: list[str] = []
+    seen: list[tuple[str, float]] = []
+
+    def contender(name: str):
+        def run() -> dict[str, float]:
+            calls.append(name)
+            return {"process": float(len(calls))}
+
+        return run
+
+    timings = interleave(
+        {name: contender(name) for name in "ABC"},
+        rounds=3,
+        on_sample=lambda name, sample: seen.append((name, sample["process"])),
+    )
+    assert calls == list("ABCABCABC")
+    assert timings.values("process", "B") == [2.0, 5.0, 8.0]
+    assert seen == [(name, index + 1.0) for index, name in enumerate("ABCABCABC")]
+
+
+@pytest.mark.parametrize(("at_least", "verdict"), [(3.0, "yes"), (3.01, "no")])
+def test_a_target_is_judged_by_the_median_ratio(at_least: float, verdict: str) -> None:
+    target = Target("epoch", slower="theirs", faster="ours", at_least=at_least)
+    assert target.reached(DRIFTING) is (verdict == "yes")
+    row = next(line for line in shown(target_table(DRIFTING, [target])).splitlines() if "×" in line)
+    assert "ours than theirs" in row
+    assert "3.00× [2.50–4.00]" in row
+    assert verdict in row
+
+
+def test_table_has_a_row_for_each_contender() -> None:
+    columns = [
+        Column("s", "epoch"),
+        Column("to", "epoch", "ours"),
+        Column("median", "epoch", unit=" %", decimals=3),
+    ]
+    text = shown(table("Epoch", DRIFTING, columns))
+    ours = next(line for line in text.splitlines() if "ours" in line)
+    theirs = next(line for line in text.splitlines() if "theirs" in line)
+    assert "4.00 s [1.00–16.0]" in ours
+    assert "1.00×" in ours
+    assert "4.000 %" in ours
+    assert "10.0 s [3.00–64.0]" in theirs
+    assert "3.00×" in theirs
+
+
+def test_json_holds_samples_spreads_ratios_and_targets() -> None:
+    target = Target("epoch", slower="theirs", faster="ours", at_least=2)
+    columns = [Column("s", "epoch"), Column("to", "epoch", "ours")]
+    saved = json.loads(json.dumps(as_json(DRIFTING, columns, [target])))
+    assert saved["samples"]["theirs"] == [{"epoch": 3.0}, {"epoch": 10.0}, {"epoch": 64.0}]
+    assert saved["spreads"]["ours"]["epoch"] == {"median": 4.0, "low": 1.0, "high": 16.0}
+    ratio = {row["contender"]: row["median"] for row in saved["ratios"]}
+    assert ratio == {"ours": 1.0, "theirs": 3.0}
+    assert saved["targets"][0]["reached"] is True
+    assert saved["targets"][0]["measured"] == {"median": 3.0, "low": 2.5, "high": 4.0}
+
+
+def test_machine_names_what_times_depend_on() -> None:
+    described = machine()
+    assert described["processor"]
+    assert isinstance(described["cores"], int)
+    assert described["cores"] >= 1
+    versions = described["versions"]
+    assert isinstance(versions, dict)
+    assert versions["numpy"] == np.__version__
+
+
+def test_process_runs_with_its_variables_where_told(tmp_path: Path) -> None:
+    program = "import os; print(os.environ['COLOUR'], os.getcwd())"
+    process = run_process(
+        [sys.executable, "-c", program], cwd=tmp_path, environment={"COLOUR": "green"}
+    )
+    assert process.output.split() == ["green", str(tmp_path.resolve())]
+    assert process.seconds > 0
+
+
+def test_failed_process_is_shown_with_its_last_words() -> None:
+    program = "import sys; print('out of paper', file=sys.stderr); sys.exit(3)"
+    with pytest.raises(
+        RuntimeError, match=r"expected exit status 0, got 3; it ended with:\nout of"
+    ):
+        run_process([sys.executable, "-c", program])
+
+
+def test_records_are_found_below_the_output(tmp_path: Path) -> None:
+    records = [
+        {"epoch": 1, "epoch_seconds": 0.5},
+        {"epoch": 2, "epoch_seconds": 0.25},
+        {"event": "summary", "import_seconds": 1.5, "epoch_seconds": 0.3, "device": "cpu"},
+    ]
+    below = tmp_path / "later"
+    below.mkdir()
+    (below / "records.jsonl").write_text("\n".join(map(json.dumps, records)) + "\n")
+    epochs, phases = read_records(tmp_path)
+    assert epochs == [0.5, 0.25]
+    assert phases["import_seconds"] == 1.5
+    assert "device" not in phases
+
+
+def test_missing_records_say_where_they_were_expected(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"expected a records\.jsonl in it, found none; run"
+    ):
+        read_records(tmp_path)
+
+
+def test_missing_packages_are_named_with_what_brings_them() -> None:
+    check(BenchmarkConfig(), ["json"])
+    with pytest.raises(ConfigError) as raised:
+        check(BenchmarkConfig(), ["json", "no_such_framework"])
+    assert str(raised.value) == (
+        "--suite main: expected json, no_such_framework to be installed, "
+        'but no_such_framework is missing; pip install "jaxreg[benchmark]"'
+    )
+
+
+def test_no_rounds_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--repeats: expected at least 1 round, got 0; 5 show"):
+        check(BenchmarkConfig(repeats=0), [])
+
+
+@pytest.mark.parametrize("name", get_args(Suite))
+def test_each_suite_is_a_module_with_packages_and_run(name: str) -> None:
+    suite = importlib.import_module(f"experiments.suites.{name}")
+    assert all(isinstance(package, str) for package in suite.PACKAGES)
+    assert list(inspect.signature(suite.run).parameters) == [
+        "repeats",
+        "quick",
+        "console",
+        "record",
+    ]

@@ -1,0 +1,121 @@
+"""The mission's program is PyTorch's: the same weights after the same batches, the same results."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxreg
+from experiments import runner, training
+from experiments.config import Config, resolved
+from experiments.data import load
+from experiments.models import SimpleNet
+from jaxreg.convert import from_torch_weight_decay
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+ARCHIVE = np.load(FIXTURES / "torch_trajectories.npz")
+SETTINGS = json.loads(str(ARCHIVE["settings"]))
+SEEDS = json.loads((FIXTURES / "torch_seeds.json").read_text())
+SHAPES = {
+    "fc1/kernel": (784, 128),
+    "fc1/bias": (128,),
+    "fc2/kernel": (128, 10),
+    "fc2/bias": (10,),
+}
+
+
+def optimizer(name: str) -> optax.GradientTransformation:
+    """optax's optimizer with PyTorch's arguments, without the decay."""
+    kwargs = dict(SETTINGS["optimizers"][name])
+    kind, lr = kwargs.pop("optimizer"), kwargs.pop("lr")
+    kwargs.pop("weight_decay")
+    return optax.sgd(lr, **kwargs) if kind == "SGD" else training.adam(lr, **kwargs)
+
+
+def pieces(name: str, coupling: str) -> tuple[optax.GradientTransformation, jaxreg.Penalty | None]:
+    """The optimizer, with decay where ``coupling`` puts it, and the penalty in the loss."""
+    arguments = SETTINGS["optimizers"][name]
+    decay, base = arguments["weight_decay"], optimizer(name)
+    if coupling == "loss":
+        return base, from_torch_weight_decay(decay) * jaxreg.l2
+    if coupling == "coupled":
+        return optax.chain(optax.add_decayed_weights(decay), base), None
+    return optax.chain(base, jaxreg.decoupled_decay(decay, arguments["lr"])), None
+
+
+def initial(dtype: str) -> dict[str, dict[str, np.ndarray]]:
+    generator = np.random.RandomState(0)
+    params: dict[str, dict[str, np.ndarray]] = {"fc1": {}, "fc2": {}}
+    for name, shape in SHAPES.items():
+        layer, leaf = name.split("/")
+        bound = 1 / np.sqrt(SHAPES[f"{layer}/kernel"][0])
+        params[layer][leaf] = generator.uniform(-bound, bound, shape).astype(dtype)
+    return params
+
+
+@pytest.mark.parametrize(
+    ("name", "coupling"),
+    [
+        ("sgd", "loss"),
+        ("sgd", "coupled"),
+        ("momentum", "loss"),
+        ("nesterov", "loss"),
+        ("adam", "loss"),
+        ("adam", "coupled"),
+        ("adamw", "decoupled"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("dtype", "loss_tolerance", "weight_tolerance"),
+    [("float32", 1e-4, 1e-4), ("float64", 1e-11, 1e-11)],
+)
+def test_trajectory(name, coupling, dtype, loss_tolerance, weight_tolerance):
+    with jax.enable_x64(dtype == "float64"):
+        losses, params = train(name, coupling, dtype)
+    expected = {key: ARCHIVE[f"{name}/{dtype}/{key}"] for key in ("losses", *SHAPES)}
+    np.testing.assert_allclose(losses, expected["losses"], rtol=loss_tolerance, atol=0)
+    for key in SHAPES:
+        layer, leaf = key.split("/")
+        value = params[layer][leaf]
+        if key == "fc1/kernel":
+            value = value.ravel()[:: SETTINGS["kernel_stride"]]
+        np.testing.assert_allclose(value, expected[key], rtol=0, atol=weight_tolerance)
+
+
+def train(name: str, coupling: str, dtype: str):
+    """Losses of 600 steps and the parameters after them, through the project's own step."""
+    model = SimpleNet(dtype=jnp.dtype(dtype))
+
+    def apply(params, images):
+        return model.apply({"params": params}, images)
+
+    tx, in_loss = pieces(name, coupling)
+    step = training.make_step(training.data_loss(apply, model.dtype), tx, in_loss)
+    state = training.initial_state(initial(dtype), tx, 0)
+    indices = np.random.RandomState(1).permutation(60000)
+    batch = SETTINGS["batch_size"]
+    order = training.batches(indices[: SETTINGS["steps"] * batch], batch, dtype)
+    run = jax.jit(training.scan_batches(step))
+    state, losses = run(state, order, training.Images(*load("mnist").train))
+    return np.asarray(losses), jax.device_get(state.params)
+
+
+def test_five_epochs_of_five_seeds_agree_with_torch():
+    """Means of loss and accuracy after five epochs differ by less than three standard errors."""
+    program = runner.build(resolved(Config()), load("mnist"))
+    ours = np.array([final_metrics(program, seed) for seed in range(5)])
+    pairs = zip(SEEDS["sgd"]["losses"], SEEDS["sgd"]["accuracies"], strict=True)
+    torch = np.array([(losses[-1], accuracies[-1] / 100) for losses, accuracies in pairs])
+    error = np.sqrt(ours.var(0, ddof=1) / len(ours) + torch.var(0, ddof=1) / len(torch))
+    difference = np.abs(ours.mean(0) - torch.mean(0))
+    assert (difference < 3 * error).all(), (ours.mean(0), torch.mean(0), error)
+
+
+def final_metrics(program: runner.Program, seed: int) -> tuple[float, float]:
+    """Loss and accuracy after the last epoch."""
+    *_, last = runner.train(program, seed)
+    return last.metrics["loss"], last.metrics["accuracy"]
