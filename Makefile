@@ -27,6 +27,9 @@ benchmark: $(VENV)/.benchmark
 clean:
 	rm -rf $(VENV) runs dist .pytest_cache .ruff_cache .hypothesis
 
+# dev holds all that experiments does
+SUPERSET_dev := $(VENV)/.experiments
+
 # One environment; each stamp says that the extra of its name is installed as constraints.txt has it.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -40,5 +43,5 @@ $(VENV)/.%: $(VENV)/bin/python pyproject.toml constraints.txt
 	@printf 'Setting up %s for jaxreg[%s] (once) … ' $(VENV) $*; start=$$(date +%s); \
 	if $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
 	    -e '.[$*]' >$(LOG) 2>&1; \
-	then touch $@; echo "done in $$(($$(date +%s) - start)) s"; \
+	then touch $@ $(SUPERSET_$*); echo "done in $$(($$(date +%s) - start)) s"; \
 	else echo failed; tail -n 15 $(LOG); echo "The whole output is in $(LOG)"; exit 1; fi

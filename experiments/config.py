@@ -115,6 +115,7 @@ def resolved(config: Config) -> Config:
         strength=0.0 if config.penalty == "l1" else strength,
         weight_decay=None,
         l1_strength=0.0 if config.penalty == "l2" else l1_strength,
+        dtype="float64" if config.contrast else config.dtype,
     )
 
 

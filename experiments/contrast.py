@@ -7,13 +7,16 @@ the equality signs in the table are computed from that.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
 
-from experiments import runner
+from experiments import runner, training
 from experiments.config import Config, Coupling
 from experiments.data import Dataset
 
@@ -55,14 +58,16 @@ def contrast(config: Config, dataset: Dataset) -> Iterator[Comparison]:
     Yields:
       One comparison per optimizer and pair of couplings that the penalty has.
     """
-    for optimizer in dict.fromkeys((config.optimizer, "adam")):
-        trained: dict[Coupling, Any] = {}
-        for first, second in pairs(config):
-            for coupling in (first, second):
-                if coupling not in trained:
-                    trained[coupling] = _trained(config, dataset, optimizer, coupling)
-            difference = _difference(trained[first], trained[second])
-            yield Comparison(optimizer, first, second, difference)
+    optimizers = tuple(dict.fromkeys((config.optimizer, "adam")))
+    couplings = tuple(dict.fromkeys(itertools.chain(*pairs(config))))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        trained = {
+            (optimizer, coupling): pool.submit(_trained, config, dataset, optimizer, coupling)
+            for optimizer, coupling in itertools.product(optimizers, couplings)
+        }
+        for optimizer, (first, second) in itertools.product(optimizers, pairs(config)):
+            ends = (trained[optimizer, coupling].result() for coupling in (first, second))
+            yield Comparison(optimizer, first, second, _difference(*ends))
 
 
 def pairs(config: Config) -> list[tuple[Coupling, Coupling]]:
@@ -73,11 +78,17 @@ def pairs(config: Config) -> list[tuple[Coupling, Coupling]]:
     return [pair for pair in PAIRS if forms.issuperset(pair)]
 
 
-def _trained(config: Config, dataset: Dataset, optimizer: Any, coupling: Coupling) -> Any:
+def _trained(config: Config, dataset: Dataset, optimizer: Any, coupling: Any) -> Any:
     """The parameters after one epoch, on the host."""
-    setting = dataclasses.replace(config, optimizer=optimizer, coupling=coupling, epochs=1)
-    (epoch,) = runner.train(runner.build(setting, dataset))
-    return jax.device_get(epoch.state.params)
+    setting = dataclasses.replace(config, optimizer=optimizer, coupling=coupling)
+    examples = len(dataset.train.labels)
+    tx = training.optimizer(setting, training.steps_per_epoch(examples, setting.batch_size))
+    params = runner.initial_parameters(setting, dataset)
+    state = training.initial_state(params, tx, setting.seed)
+    order = training.epoch_order(state.key, 0, examples, setting.batch_size, np.float64)
+    run = jax.jit(training.scan_batches(runner.make_step(setting, dataset, tx)))
+    state, _ = run(state, order, training.Images(*dataset.train))
+    return jax.device_get(state.params)
 
 
 def _difference(params: Any, reference: Any) -> float:

@@ -92,17 +92,28 @@ def initial_parameters(config: Config, dataset: Dataset) -> Any:
     return jax.jit(model.init)(jax.random.key(config.seed), example)["params"]
 
 
-def epoch_function(config: Config, dataset: Dataset, tx: optax.GradientTransformation) -> Any:
-    """epoch(state, order, train, test) → (state, metrics) of a configuration."""
+def make_apply(config: Config, dataset: Dataset) -> training.Apply:
+    """apply(params, images) → logits, for images with values in [0, 1]."""
     model = network(config, dataset)
 
     def apply(params: Any, images: jax.Array) -> jax.Array:
         return model.apply({"params": params}, images)  # pyright: ignore[reportReturnType]
 
-    penalty = training.penalty(config)
-    loss = training.data_loss(apply, model.dtype)
-    step = training.make_step(loss, tx, penalty if config.coupling == "loss" else None)
-    return training.make_epoch(step, training.make_measure(apply, model.dtype, penalty))
+    return apply
+
+
+def make_step(config: Config, dataset: Dataset, tx: optax.GradientTransformation) -> training.Step:
+    """The train step of a configuration, with the penalty in the loss if that is its coupling."""
+    loss = training.data_loss(make_apply(config, dataset), jnp.dtype(config.dtype))
+    in_loss = training.penalty(config) if config.coupling == "loss" else None
+    return training.make_step(loss, tx, in_loss)
+
+
+def make_epoch(config: Config, dataset: Dataset, tx: optax.GradientTransformation) -> Any:
+    """epoch(state, order, train, test) → (state, metrics) of a configuration."""
+    apply, dtype = make_apply(config, dataset), jnp.dtype(config.dtype)
+    measure = training.make_measure(apply, dtype, training.penalty(config))
+    return training.make_epoch(make_step(config, dataset, tx), measure)
 
 
 def build(config: Config, dataset: Dataset) -> Program:
@@ -122,7 +133,7 @@ def build(config: Config, dataset: Dataset) -> Program:
     state = start(config.seed)
     order = training.epoch_order(state.key, 0, examples, config.batch_size, weight_dtype(config))
     started = time.perf_counter()
-    epoch = compiled(epoch_function(config, dataset, tx), state, order, train, test)
+    epoch = compiled(make_epoch(config, dataset, tx), state, order, train, test)
     return Program(config, epoch, start, train, test, time.perf_counter() - started)
 
 

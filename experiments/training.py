@@ -116,7 +116,7 @@ def adam(
     600 steps with weight decay 6e-3 apart from PyTorch's; repaired, they agree to 5e-7.
     """
 
-    def repair(count: jax.Array) -> jax.Array:
+    def repair(count: Any) -> jax.Array:
         rounded = [1 - beta ** (count + 1) for beta in (b1, b2)]
         exact = [-jnp.expm1((count + 1) * math.log(beta)) for beta in (b1, b2)]
         return rounded[0] / exact[0] * jnp.sqrt(exact[1] / rounded[1])

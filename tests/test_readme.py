@@ -1,0 +1,103 @@
+"""Every block of the README runs, and prints what the README says it prints."""
+
+import contextlib
+import io
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+COMMANDS = [body for language, body in BLOCKS if language == "console"]
+NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*\.?\d*(?:e[+-]?\d+)?(?![\w])")
+ROUNDING = 1e-9
+"""Below this a number is rounding, and another machine rounds otherwise."""
+
+
+def make(command: str, *flags: str) -> list[str]:
+    """``make …`` in the environment of this test, whatever it was set up with."""
+    program, *arguments = shlex.split(command, comments=True)
+    assert program == "make"
+    stamps = [f"-o{sys.prefix}/.{extra}" for extra in ("experiments", "dev")]
+    return [program, "--no-print-directory", f"VENV={sys.prefix}", *stamps, *flags, *arguments]
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def normal(text: str) -> list[str]:
+    """Lines that count, with times, folders, spacing and rules masked."""
+    text = re.sub(r"\d+\.\d+ s\b", "TIME", text)
+    text = re.sub(r"runs/mnist/\S+", "runs/mnist/RUN", text)
+    lines = (re.sub(r"\s+", " ", line).strip() for line in text.splitlines())
+    return [line for line in lines if line.strip("─ ")]
+
+
+def assert_same(printed: str, expected: str) -> None:
+    """Equal word for word, and number for number within half a percent.
+
+    Sums in another order, as on another processor, change the last digits of a training.
+    """
+    ours, theirs = normal(printed), normal(expected)
+    if theirs[-1] == "…":
+        theirs = theirs[:-1]
+        ours = ours[: len(theirs)]
+    assert [NUMBER.sub("N", line) for line in ours] == [NUMBER.sub("N", line) for line in theirs]
+    for ours_line, theirs_line in zip(ours, theirs, strict=True):
+        assert numbers(ours_line) == pytest.approx(numbers(theirs_line), rel=5e-3, abs=ROUNDING)
+
+
+def numbers(line: str) -> list[float]:
+    return [float(number.replace(",", "")) for number in NUMBER.findall(line)]
+
+
+@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.splitlines()[0])
+def test_command(block):
+    command, _, expected = block.removeprefix("$ ").partition("\n")
+    assert_same(run(make(command)), expected)
+
+
+def test_shell_blocks_name_targets_that_exist():
+    commands = [line for kind, body in BLOCKS if kind == "sh" for line in body.splitlines()]
+    assert [command.split("#")[0].strip() for command in commands] == ["make mnist", "make test"]
+    for command in commands:
+        assert "python -m" in run(make(command, "--dry-run"))
+
+
+def test_python_blocks_print_what_the_text_blocks_say():
+    namespace: dict[str, object] = {}
+    following = [*BLOCKS[1:], ("", "")]
+    compared = 0
+    for (language, body), (next_language, expected) in zip(BLOCKS, following, strict=True):
+        if language != "python":
+            continue
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(body, "README.md", "exec"), namespace)
+        if next_language == "text":
+            assert_same(printed.getvalue(), expected)
+            compared += 1
+    assert compared == 3
+
+
+def test_no_other_kind_of_block_escapes():
+    assert {language for language, _ in BLOCKS} <= {"python", "console", "sh", "text"}
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [("Accuracy: 91.40%", "Accuracy: 90.40%"), ("in loss = x", "in loss ≠ x"), ("a\nb", "a")],
+)
+def test_a_difference_is_seen(printed, expected):
+    with pytest.raises(AssertionError):
+        assert_same(printed, expected)
