@@ -1,5 +1,6 @@
 # make mnist    train the main job            make lint       style, types
 # make test     prove everything              make benchmark  speed, as ratios
+# make notebooks  run them
 # Options:      make mnist ARGS="--help"
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOG    := $(VENV)/setup.log
 
-.PHONY: mnist test lint format benchmark clean
+.PHONY: mnist test lint format notebooks benchmark clean
 
 mnist: $(VENV)/.experiments
 	@$(BIN)/python -m experiments.mnist $(ARGS)
@@ -20,6 +21,9 @@ lint: $(VENV)/.dev
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix && $(BIN)/ruff format
+
+notebooks: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
 
 benchmark: $(VENV)/.benchmark
 	@$(BIN)/python -m experiments.benchmark $(ARGS)

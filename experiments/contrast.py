@@ -83,7 +83,7 @@ def _trained(config: Config, dataset: Dataset, optimizer: Any, coupling: Any) ->
     setting = dataclasses.replace(config, optimizer=optimizer, coupling=coupling)
     examples = len(dataset.train.labels)
     tx = training.optimizer(setting, training.steps_per_epoch(examples, setting.batch_size))
-    params = runner.initial_parameters(setting, dataset)
+    params = runner.initializer(setting, dataset)(setting.seed)
     state = training.initial_state(params, tx, setting.seed)
     order = training.epoch_order(state.key, 0, examples, setting.batch_size, np.float64)
     run = jax.jit(training.scan_batches(runner.make_step(setting, dataset, tx)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -33,19 +34,26 @@ class SimpleNet(nn.Module):
         return nn.Dense(self.classes, dtype=self.dtype, param_dtype=param_dtype, name="fc2")(x)
 
 
-def torch_parameters(model: nn.Module, images: Any, seed: int) -> dict[str, Any]:
+def torch_parameters(model: nn.Module, images: Any) -> Callable[[int], dict[str, Any]]:
     """Parameters as PyTorch starts its linear layers: uniform ±1/√fan_in, biases too.
 
     Drawn on the host: compiling four device draws takes longer than an epoch of training.
 
     Args:
       model: a module whose layers each hold a ``kernel`` [fan_in, fan_out] and a ``bias``.
-      images: a batch, or its shape and dtype.
-      seed: of the draw.
+      images: a batch.
+
+    Returns:
+      A function of the seed.
     """
-    shapes = jax.eval_shape(model.init, jax.random.key(0), images)["params"]
-    generator = np.random.default_rng(seed)
-    return {name: _torch_layer(layer, generator) for name, layer in shapes.items()}
+    key = jax.eval_shape(jax.random.key, 0)  # a real one would be compiled
+    shapes = jax.eval_shape(model.init, key, images)["params"]
+
+    def draw(seed: int) -> dict[str, Any]:
+        generator = np.random.default_rng(seed)
+        return {name: _torch_layer(layer, generator) for name, layer in shapes.items()}
+
+    return draw
 
 
 def _torch_layer(shapes: dict[str, Any], generator: np.random.Generator) -> dict[str, Any]:

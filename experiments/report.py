@@ -23,7 +23,7 @@ def curves(records: Sequence[dict[str, Any]], title: str, path: Path) -> None:
       path: the file to write.
     """
     epochs = [record["epoch"] for record in records]
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
     loss, accuracy, penalty = figure.subplots(1, 3)
     for key, colour, style, label in (
         ("loss", BLUE, "o-", "training (mean over batches)"),
@@ -31,11 +31,11 @@ def curves(records: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     ):
         loss.plot(epochs, [float(r[key]) for r in records], style, color=colour, label=label)
     loss.set(title="Data loss", ylabel="cross-entropy (nats)")
-    loss.legend(frameon=False)
+    loss.legend(frameon=False, loc="upper right")
     accuracy.plot(epochs, [100 * float(r["accuracy"]) for r in records], "s-", color=ORANGE)
     accuracy.set(title="Test accuracy", ylabel="%")
     penalty.plot(epochs, [float(r["penalty"]) for r in records], "o-", color=GREEN)
-    penalty.set(title="Penalty at the end of the epoch", ylabel="value added to the loss")
+    penalty.set(title="Penalty after the epoch", ylabel="value, beside the data loss")
     for axes in (loss, accuracy, penalty):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -84,12 +84,13 @@ def network(config: Config, dataset: Dataset) -> models.SimpleNet:
     return models.SimpleNet(config.hidden, dataset.classes, jnp.dtype(config.dtype))
 
 
-def initial_parameters(config: Config, dataset: Dataset) -> Any:
-    """The parameters that training starts from: a function of the seed alone."""
+def initializer(config: Config, dataset: Dataset) -> Callable[[int], Any]:
+    """The parameters that training starts from, by seed."""
     model, example = network(config, dataset), dataset.train.images[:1].astype(np.float32)
     if config.initializer == "torch":
-        return models.torch_parameters(model, example, config.seed)
-    return jax.jit(model.init)(jax.random.key(config.seed), example)["params"]
+        return models.torch_parameters(model, example)
+    init = jax.jit(model.init)
+    return lambda seed: init(jax.random.key(seed), example)["params"]
 
 
 def make_apply(config: Config, dataset: Dataset) -> training.Apply:
@@ -122,9 +123,10 @@ def build(config: Config, dataset: Dataset) -> Program:
     steps = training.steps_per_epoch(examples, config.batch_size)
     tx = training.optimizer(config, steps * config.epochs)
 
+    initial = initializer(config, dataset)
+
     def start(seed: int) -> training.State:
-        seeded = dataclasses.replace(config, seed=seed)
-        return training.initial_state(initial_parameters(seeded, dataset), tx, seed)
+        return training.initial_state(initial(seed), tx, seed)
 
     train, test = (
         training.Images(*(jax.device_put(a) for a in split))
@@ -164,8 +166,9 @@ def train(program: Program, seed: int | None = None) -> Iterator[Epoch]:
       Each epoch when it is finished. Its state is donated to the next one.
     """
     config = program.config
-    state = jax.tree.map(jnp.array, program.start(config.seed if seed is None else seed))
-    key, examples = np.asarray(state.key), program.train.labels.shape[0]
+    start = program.start(config.seed if seed is None else seed)
+    state = jax.device_put(start, may_alias=False)  # or the donation would be of host memory
+    key, examples = start.key, program.train.labels.shape[0]
 
     def order(epoch: int) -> training.Order:
         return training.epoch_order(key, epoch, examples, config.batch_size, weight_dtype(config))

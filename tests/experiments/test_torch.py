@@ -57,23 +57,29 @@ def initial(dtype: str) -> dict[str, dict[str, np.ndarray]]:
     return params
 
 
+SINGLE, DOUBLE = ("float32", 1e-4, 1e-4), ("float64", 1e-11, 1e-11)
+
+
 @pytest.mark.parametrize(
-    ("name", "coupling"),
+    ("name", "coupling", "precision"),
     [
-        ("sgd", "loss"),
-        ("sgd", "coupled"),
-        ("momentum", "loss"),
-        ("nesterov", "loss"),
-        ("adam", "loss"),
-        ("adam", "coupled"),
-        ("adamw", "decoupled"),
+        ("sgd", "loss", SINGLE),
+        ("sgd", "loss", DOUBLE),
+        ("sgd", "coupled", DOUBLE),
+        ("momentum", "loss", SINGLE),
+        ("momentum", "loss", DOUBLE),
+        ("nesterov", "loss", SINGLE),
+        ("nesterov", "loss", DOUBLE),
+        ("adam", "loss", SINGLE),
+        ("adam", "loss", DOUBLE),
+        ("adam", "coupled", SINGLE),
+        ("adamw", "decoupled", SINGLE),
+        ("adamw", "decoupled", DOUBLE),
     ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )
-@pytest.mark.parametrize(
-    ("dtype", "loss_tolerance", "weight_tolerance"),
-    [("float32", 1e-4, 1e-4), ("float64", 1e-11, 1e-11)],
-)
-def test_trajectory(name, coupling, dtype, loss_tolerance, weight_tolerance):
+def test_trajectory(name, coupling, precision):
+    dtype, loss_tolerance, weight_tolerance = precision
     with jax.enable_x64(dtype == "float64"):
         losses, params = train(name, coupling, dtype)
     expected = {key: ARCHIVE[f"{name}/{dtype}/{key}"] for key in ("losses", *SHAPES)}

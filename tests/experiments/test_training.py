@@ -53,7 +53,7 @@ def soft(v, threshold):
 def recurrence(config: Config, dataset):
     """The same training in NumPy: every coupling, optimizer, penalty and schedule, entrywise."""
     with jax.enable_x64(True):
-        params = jax.device_get(runner.initial_parameters(config, dataset))
+        params = jax.device_get(runner.initializer(config, dataset)(config.seed))
     params = jax.tree.map(lambda w: np.array(w, np.float64), params)
     memory = jax.tree.map(lambda w: [np.zeros_like(w), np.zeros_like(w)], params)
     key = np.array([0, config.seed], np.uint32)
@@ -226,7 +226,7 @@ def test_metrics_are_those_of_the_final_parameters(tiny):
 
 
 def test_torch_parameters_are_uniform_within_one_over_root_fan_in(tiny):
-    params = runner.initial_parameters(resolved(dataclasses.replace(SMALL, hidden=4000)), tiny)
+    params = runner.initializer(resolved(dataclasses.replace(SMALL, hidden=4000)), tiny)(0)
     for layer, fan_in in (("fc1", 12), ("fc2", 4000)):
         for leaf in params[layer].values():
             bound = fan_in**-0.5
@@ -240,5 +240,5 @@ def test_flax_initializer_is_flax_own(tiny):
     config = resolved(dataclasses.replace(SMALL, initializer="flax"))
     model = runner.network(config, tiny)
     expected = model.init(jax.random.key(0), tiny.train.images[:1].astype(np.float32))["params"]
-    actual = runner.initial_parameters(config, tiny)
+    actual = runner.initializer(config, tiny)(config.seed)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), actual, expected)
