@@ -20,7 +20,7 @@ from experiments.records import append, open_folder, write_config
 from experiments.timing import machine
 
 # Each is a module of experiments.suites with PACKAGES and run.
-Suite = Literal["main"]
+Suite = Literal["main", "penalties"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,8 @@ class BenchmarkConfig:
     """
 
     suite: Suite = "main"
-    """What to measure. main: the whole main job against PyTorch and scikit-learn."""
+    """What to measure. main: the whole main job against PyTorch and scikit-learn; penalties: what a
+    penalty adds, in memory passes, time and compilation."""
 
     repeats: int = 5
     """Rounds; in each, every contender runs once."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,13 @@ from experiments import models, training
 from experiments.config import Config, ConfigError
 from experiments.data import Dataset
 
-CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_experimental_ynn_fusion_type": ""}
-"""Turns off a fusion that makes this network's small matrix products a quarter slower on CPU."""
+CPU_OPTIONS: dict[str, str | bool] = {
+    # a fusion that makes this network's small matrix products a quarter slower
+    "xla_cpu_experimental_ynn_fusion_type": "",
+    # the newer code generator, which takes twice as long to compile for the same speed here
+    "xla_cpu_use_fusion_emitters": False,
+}
+"""What makes this program fast on CPU; an XLA that does not know an option compiles without."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Program:
 
     config: Config
     epoch: Any
+    size: Any
     start: Callable[[int], training.State]  # the state before the first step, by seed
     train: training.Images
     test: training.Images
@@ -112,9 +120,8 @@ def make_step(config: Config, dataset: Dataset, tx: optax.GradientTransformation
 
 def make_epoch(config: Config, dataset: Dataset, tx: optax.GradientTransformation) -> Any:
     """epoch(state, order, train, test) → (state, metrics) of a configuration."""
-    apply, dtype = make_apply(config, dataset), jnp.dtype(config.dtype)
-    measure = training.make_measure(apply, dtype, training.penalty(config))
-    return training.make_epoch(make_step(config, dataset, tx), measure)
+    step, apply = make_step(config, dataset, tx), make_apply(config, dataset)
+    return training.make_epoch(step, apply, jnp.dtype(config.dtype))
 
 
 def build(config: Config, dataset: Dataset) -> Program:
@@ -135,8 +142,13 @@ def build(config: Config, dataset: Dataset) -> Program:
     state = start(config.seed)
     order = training.epoch_order(state.key, 0, examples, config.batch_size, weight_dtype(config))
     started = time.perf_counter()
-    epoch = compiled(make_epoch(config, dataset, tx), state, order, train, test)
-    return Program(config, epoch, start, train, test, time.perf_counter() - started)
+    with ThreadPoolExecutor(1) as pool:  # XLA compiles on both cores if asked twice
+        size = functools.partial(training.size, training.penalty(config))
+        sizing = pool.submit(compiled, jax.jit(size), state.params)
+        epoch = jax.jit(make_epoch(config, dataset, tx), donate_argnums=0)
+        epoch = compiled(epoch, state, order, train, test)
+    seconds = time.perf_counter() - started
+    return Program(config, epoch, sizing.result(), start, train, test, seconds)
 
 
 def weight_dtype(config: Config) -> Any:
@@ -144,9 +156,9 @@ def weight_dtype(config: Config) -> Any:
     return jnp.promote_types(jnp.dtype(config.dtype), jnp.float32)
 
 
-def compiled(epoch: Any, *args: Any) -> Any:
-    """The epoch, compiled for these arguments, its state donated."""
-    lowered = jax.jit(epoch, donate_argnums=0).lower(*args)
+def compiled(function: Any, *args: Any) -> Any:
+    """A jitted function, compiled for these arguments."""
+    lowered = function.lower(*args)
     if jax.default_backend() != "cpu":
         return lowered.compile()
     try:
@@ -178,7 +190,8 @@ def train(program: Program, seed: int | None = None) -> Iterator[Epoch]:
         started = time.perf_counter()
         state, metrics = program.epoch(state, upcoming, program.train, program.test)
         upcoming = order(number) if number < config.epochs else upcoming
-        values = {k: float(v) for k, v in jax.device_get(metrics)._asdict().items()}
+        found = jax.device_get((metrics, program.size(state.params)))
+        values = {name: float(v) for part in found for name, v in part._asdict().items()}
         yield Epoch(number, values, state, time.perf_counter() - started)
 
 

@@ -52,9 +52,14 @@ class Metrics(NamedTuple):
     loss: Any  # mean over batches of the mean cross-entropy
     test_loss: Any
     accuracy: Any  # of the test images, in [0, 1]
-    penalty: Any  # of the parameters at the end of the epoch
-    norm: Any  # ‖w‖₂ of all parameters
-    sparsity: Any  # share of parameters that are exactly zero
+
+
+class Size(NamedTuple):
+    """How large parameters are."""
+
+    penalty: Any
+    norm: Any  # ‖w‖₂ of all of them
+    sparsity: Any  # the share of them that is exactly zero
 
 
 Apply = Callable[[Any, jax.Array], jax.Array]
@@ -212,47 +217,28 @@ def scan_batches(
 
 
 def make_epoch(
-    step: Step, measure: Callable[[Any, Images], dict[str, Any]]
+    step: Step, apply: Apply, dtype: Any
 ) -> Callable[[State, Order, Images, Images], tuple[State, Metrics]]:
-    """epoch(state, order, train, test) → (state, metrics): all batches, then ``measure``.
-
-    Args:
-      step: as `make_step` returns it.
-      measure: ``measure(params, test)`` → the metrics but for ``loss``.
-    """
+    """epoch(state, order, train, test) → (state, metrics): all batches, then the test images."""
     run = scan_batches(step)
 
     def epoch(state: State, order: Order, train: Images, test: Images) -> tuple[State, Metrics]:
         state, losses = run(state, order, train)
         state = state._replace(epoch=state.epoch + 1)
-        return state, Metrics(loss=jnp.mean(losses), **measure(state.params, test))
+        logits = apply(state.params, pixels(test.images, dtype))
+        test_loss = jnp.mean(cross_entropy(logits, test.labels))
+        accuracy = jnp.mean(jnp.argmax(logits, -1) == test.labels)
+        return state, Metrics(jnp.mean(losses), test_loss, accuracy)
 
     return epoch
 
 
-def make_measure(
-    apply: Apply, dtype: Any, measured: jaxreg.Penalty
-) -> Callable[[Any, Images], dict[str, Any]]:
-    """measure(params, test) → test loss, accuracy, penalty, norm and sparsity."""
-
-    def measure(params: Any, test: Images) -> dict[str, Any]:
-        logits = apply(params, pixels(test.images, dtype))
-        return {
-            "test_loss": jnp.mean(cross_entropy(logits, test.labels)),
-            "accuracy": jnp.mean(jnp.argmax(logits, -1) == test.labels),
-            "penalty": measured(params),
-            "norm": optax.tree.norm(params),
-            "sparsity": sparsity(params),
-        }
-
-    return measure
-
-
-def sparsity(params: Any) -> jax.Array:
-    """The share of parameters that are exactly zero."""
+def size(penalty: jaxreg.Penalty, params: Any) -> Size:
+    """The penalty, the norm and the sparsity of parameters."""
     leaves = jax.tree.leaves(params)
     zeros = jnp.stack([jnp.sum(w == 0) for w in leaves])
-    return jnp.sum(zeros) / sum(w.size for w in leaves)
+    sparsity = jnp.sum(zeros) / sum(w.size for w in leaves)
+    return Size(penalty(params), optax.tree.norm(params), sparsity)
 
 
 def initial_state(params: Any, tx: optax.GradientTransformation, seed: int) -> State:

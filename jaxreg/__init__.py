@@ -11,21 +11,40 @@ penalty a sum over entries, no ½. Its gradient is 2λw. `convert` speaks the ot
 
 The map of the house, from the ground up:
 
-- penalties: `l1`, `l2`, `elastic_net`; a `Penalty` is data: scale it, add it, select leaves with
-  ``.on(...)``, take ``.prox`` and ``.grad``. `pytree` and `Penalty` make your own.
+- penalties: a `Penalty` is data: scale it, add it, select leaves with ``.on(...)``, take ``.prox``
+  and ``.grad``. What has no settings is an object, what has settings a call. `Penalty`, `pytree`
+  and `static` make your own, and `jaxreg.testing.check_penalty` proves it.
+
+  - entrywise: `l1`, `l2`, `elastic_net`, `huber`; not convex: `log_sum`, `mcp`, `scad`, `l0`
+  - groups: `group_lasso`, `sparse_group_lasso`
+  - matrices: `nuclear`, `spectral`, `orthogonal`
+  - constraints: `non_negative`, `box`, `max_norm`
 - which leaves: `where`, `weights`, `biases`; `describe` shows what a rule covers.
 - in a loss: `regularized(loss, penalty)` returns the total and its `Parts`.
 - in an optax chain: `add_penalty_gradient` first (coupled), or `decoupled_decay` or
   `proximal_step` last.
+- `jaxreg.diagnostics`: norms, sparsity, ranks, angles, the distance from a solution.
 - `jaxreg.prox`: the operators of one array. `jaxreg.convert`: λ in the terms of PyTorch, optax,
   Keras, scikit-learn and the papers.
 """
 
 from jaxreg import convert as convert
+from jaxreg import diagnostics as diagnostics
 from jaxreg import prox as prox
+from jaxreg import testing as testing
+from jaxreg._constraint import box as box
+from jaxreg._constraint import non_negative as non_negative
 from jaxreg._entrywise import elastic_net as elastic_net
+from jaxreg._entrywise import huber as huber
 from jaxreg._entrywise import l1 as l1
 from jaxreg._entrywise import l2 as l2
+from jaxreg._matrix import nuclear as nuclear
+from jaxreg._matrix import orthogonal as orthogonal
+from jaxreg._matrix import spectral as spectral
+from jaxreg._nonconvex import l0 as l0
+from jaxreg._nonconvex import log_sum as log_sum
+from jaxreg._nonconvex import mcp as mcp
+from jaxreg._nonconvex import scad as scad
 from jaxreg._objective import Parts as Parts
 from jaxreg._objective import regularized as regularized
 from jaxreg._penalty import Penalty as Penalty
@@ -33,6 +52,9 @@ from jaxreg._select import biases as biases
 from jaxreg._select import describe as describe
 from jaxreg._select import weights as weights
 from jaxreg._select import where as where
+from jaxreg._structured import group_lasso as group_lasso
+from jaxreg._structured import max_norm as max_norm
+from jaxreg._structured import sparse_group_lasso as sparse_group_lasso
 from jaxreg._transforms import add_penalty_gradient as add_penalty_gradient
 from jaxreg._transforms import decoupled_decay as decoupled_decay
 from jaxreg._transforms import proximal_step as proximal_step

@@ -1,4 +1,7 @@
-"""Penalties that act on every entry by itself: Σ f(wᵢ)."""
+"""Convex penalties that act on every entry by itself: Σ f(wᵢ).
+
+The non-convex ones are in `_nonconvex`, the constraints in `_constraint`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxreg import prox
+from jaxreg import _norm, _number, prox
 from jaxreg._penalty import Penalty, ready_made
 from jaxreg._tree import pytree
 
@@ -44,9 +47,10 @@ class L2(Penalty):
 
     __name__ = "l2"
     quadratic: ClassVar[bool] = True
+    convex_entrywise: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
-        return jnp.sum(_squared_modulus(w))
+        return jnp.sum(_norm.squared_modulus(w))
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.l2(w, step)
@@ -84,9 +88,11 @@ class L1(Penalty):
     """
 
     __name__ = "l1"
+    convex_entrywise: ClassVar[bool] = True
+    homogeneous: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
-        return jnp.sum(_modulus(w))
+        return jnp.sum(_norm.modulus(w))
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.l1(w, step)
@@ -123,19 +129,49 @@ def elastic_net(*, l1: Any, l2: Any) -> Penalty:  # the names of the strengths s
     return l1 * L1() + l2 * L2()
 
 
-def _squared_modulus(w: jax.Array) -> jax.Array:
-    if jnp.iscomplexobj(w):
-        return jnp.square(w.real) + jnp.square(w.imag)
-    return jnp.square(w)
+@pytree
+class Huber(Penalty):
+    """The Huber penalty; see `huber`."""
+
+    delta: Any
+
+    __name__ = "huber"
+    convex_entrywise: ClassVar[bool] = True
+
+    def array_value(self, w: jax.Array) -> jax.Array:
+        size = _norm.modulus(w)
+        capped = jnp.minimum(size, _number.scalar("delta", self.delta, size.dtype))
+        return jnp.sum(capped * (size - capped / 2))
+
+    def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
+        return prox.huber(w, step, _number.scalar("delta", self.delta, jnp.finfo(w.dtype).dtype))
 
 
-@jax.custom_jvp
-def _modulus(w: jax.Array) -> jax.Array:
-    """|w| with derivative 0 at 0, where `jax.grad` of `jnp.abs` is 1 and pushes zeros away."""
-    return jnp.abs(w)
+def huber(delta: Any) -> Penalty:
+    """The Huber penalty: a square for small entries, a multiple of the modulus for large ones.
 
+    value(w) = Σ h(w), h(w) = ½|w|² where |w| ≤ delta, delta·(|w| − ½delta) beyond;
+    gradient w, clipped to modulus delta;
+    prox(w) = argmin_v step·Σ h(v) + ½‖v − w‖² = w/(1 + step) where |w| ≤ delta·(1 + step), else
+    w − step·delta·sign(w).
 
-@_modulus.defjvp
-def _modulus_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Any, Any]:
-    (w,), (dw,) = primals, tangents
-    return jnp.abs(w), (jnp.conj(jnp.sign(w)) * dw).real.astype(jnp.abs(w).dtype)
+    Shrinks small weights in proportion, as ``0.5 * l2`` does, and large ones by no more than a
+    constant, as ``delta * l1`` does: weights that the data need stay large. Makes no zeros. The ½
+    is Huber's own; with it the curve and its slope are continuous.
+
+    Args:
+      delta: δ > 0, where the square ends, in units of w; a number, array or traced value.
+
+    Returns:
+      A penalty: ``huber(delta)(params)`` is a real scalar, at least float32.
+
+    Raises:
+      TypeError: if ``delta`` is neither a number nor an array.
+      ValueError: if it is a Python number that is not finite and positive.
+
+    >>> float(huber(delta=2.0)({"kernel": jnp.array([1.0, -5.0])}))
+    8.5
+
+    References: Huber 1964, *Robust estimation of a location parameter*.
+    """
+    return Huber(_number.setting("huber", "delta", delta, above=0))

@@ -19,11 +19,31 @@ def checked(name: str, number: Any) -> Any:
     """
     if not is_python(number):
         return number
-    is_real = isinstance(number, numbers.Real) and not isinstance(number, bool)
-    value = float(number) if is_real else math.nan
+    value = float(number) if is_real(number) else math.nan
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{name}: expected a finite number ≥ 0, got {number!r}")
     return value
+
+
+def setting(
+    owner: str, name: str, number: Any, *, above: float = -math.inf, least: float = -math.inf
+) -> Any:
+    """A setting of a penalty as a float, known to be > ``above`` and ≥ ``least``; or an array.
+
+    What is neither a number nor an array is the parameters, put where settings belong.
+    """
+    if hasattr(number, "dtype") and not isinstance(number, np.generic):
+        return number
+    value = float(number) if is_real(number) else math.nan
+    if math.isfinite(value) and value > above and value >= least:
+        return value
+    got = repr(number) if is_python(number) else f"a {type(number).__name__}"
+    limits = f" > {above:g}" * (above > -math.inf) + f" ≥ {least:g}" * (least > -math.inf)
+    error = ValueError if is_python(number) else TypeError
+    raise error(
+        f"{owner}: expected {name}, a finite number{limits}, got {got}; "
+        f"write {owner}({name}=…)(params)"
+    )
 
 
 def scalar(name: str, number: Any, dtype: Any) -> jax.Array:
@@ -43,6 +63,10 @@ def is_python(value: Any) -> bool:
     return isinstance(value, numbers.Number | np.generic)
 
 
+def is_real(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+
+
 def is_one(strength: Any) -> bool:
     return isinstance(strength, float) and strength == 1.0
 
@@ -50,4 +74,6 @@ def is_one(strength: Any) -> bool:
 def show(strength: Any) -> str:
     if isinstance(strength, Tracer):
         return "λ"
+    if isinstance(strength, float) and math.isinf(strength):
+        return f"float('{strength}')"  # which evaluates back, as everything else does
     return str(np.asarray(strength)[()]) if hasattr(strength, "dtype") else repr(strength)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxreg._penalty import Penalty
 
@@ -61,7 +62,7 @@ def regularized(
         result = loss(params, *args, **kwargs)
         data, aux = result if has_aux else (result, None)
         value = penalty(params)
-        widest = jnp.promote_types(jnp.result_type(data), value.dtype)
+        widest = np.promote_types(jnp.result_type(data), value.dtype)
         total = jnp.asarray(data).astype(widest) + value.astype(widest)
         return total, Parts(data, value, aux)
 

@@ -8,11 +8,10 @@ pytree, so that it can be jitted over, vmapped and differentiated with respect t
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
-import itertools
 import numbers
-from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
 import jax
@@ -22,8 +21,9 @@ from jax.typing import ArrayLike
 
 from jaxreg import _number, _tree
 from jaxreg._prox_sum import prox_of_sum
-from jaxreg._select import Where, everything, where
-from jaxreg._tree import Leaf, pytree, static
+from jaxreg._select import everything, where
+from jaxreg._term import Term, by_leaf, grad_of_sum
+from jaxreg._tree import pytree
 
 P = TypeVar("P", bound="Penalty")
 
@@ -72,7 +72,15 @@ class Penalty:
     __array_ufunc__ = None  # or NumPy would multiply its scalars into an array of penalties
     __signature__ = _Signature()
     __name__: str
-    quadratic: ClassVar[bool] = False  # the squared distance, whose prox adds to any other's
+    constraint: ClassVar[bool] = False  # 0 or ∞, hence without strength
+    widens: ClassVar[bool] = False  # takes low precision too, and widens it without a copy
+
+    # What the prox of a sum follows from; see `jaxreg._prox_sum`.
+    quadratic: ClassVar[bool] = False  # the squared distance
+    convex_entrywise: ClassVar[bool] = False  # Σ f(wᵢ) with f convex
+    interval: ClassVar[bool] = False  # the constraint that entries lie in an interval
+    homogeneous: ClassVar[bool] = False  # convex, and value(c·w) = c·value(w) for c > 0
+    radial: ClassVar[bool] = False  # convex, and increasing in the norms of groups, or constant
 
     def array_value(self, w: jax.Array) -> jax.Array:
         """The unit penalty of one array, a real scalar."""
@@ -86,10 +94,17 @@ class Penalty:
         """The gradient of ``array_value``: the direction of steepest ascent, also if complex."""
         return jnp.conj(jax.grad(self.array_value)(w))
 
-    def composes_after(self, other: Penalty) -> bool:
-        """Whether this prox applied after ``other``'s is the prox of the sum of the two."""
-        del other
-        return False
+    def misfit(self, w: jax.Array) -> str | None:
+        """What an array is expected to be, in words, where ``w`` is something else."""
+        del w
+
+    def coupled_axes(self, ndim: int) -> frozenset[int]:
+        """The axes along which entries act together: all, unless known to be fewer."""
+        return frozenset() if self.convex_entrywise else frozenset(range(ndim))
+
+    def indicator(self, w: jax.Array, rounding: jax.Array) -> jax.Array:
+        """The value of a constraint: 0 where entries within ``rounding`` of ``w`` fulfil it."""
+        raise NotImplementedError(f"{type(self).__name__} is no constraint")
 
     def _terms(self) -> tuple[Term, ...]:
         return (Term(1.0, self, None, everything),)
@@ -132,7 +147,7 @@ class Penalty:
         _reject_numbers(self, params, ())
         step = _number.checked("step", step)
         leaves = _tree.leaves(params)
-        rows = zip(leaves, _by_leaf(self._terms(), leaves), strict=True)
+        rows = zip(leaves, by_leaf(self._terms(), leaves), strict=True)
         moved = [prox_of_sum(leaf, terms, step) for leaf, terms in rows]
         return _tree.replace_leaves(params, moved)
 
@@ -150,8 +165,8 @@ class Penalty:
         """
         _reject_numbers(self, params, ())
         leaves = _tree.leaves(params)
-        rows = zip(leaves, _by_leaf(self._terms(), leaves), strict=True)
-        return _tree.replace_leaves(params, [_grad_of_sum(leaf, terms) for leaf, terms in rows])
+        rows = zip(leaves, by_leaf(self._terms(), leaves), strict=True)
+        return _tree.replace_leaves(params, [grad_of_sum(leaf, terms) for leaf, terms in rows])
 
     def on(self, rule: Any) -> Penalty:
         """The penalty of those leaves that ``rule`` selects; see `jaxreg.where`.
@@ -204,60 +219,66 @@ class Penalty:
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __repr__(self) -> str:
-        return self.__name__
+        name = getattr(self, "__name__", type(self).__name__)
+        settings = [
+            f"{field.name}={_number.show(getattr(self, field.name))}"
+            for field in dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
+        ]
+        return f"{name}({', '.join(settings)})" if settings else name
 
 
-@pytree
-class Term:
-    """strength · unit(leaf − reference), over the leaves that a rule selects."""
+class Gradientless(Penalty):
+    """A penalty that is constant wherever it is differentiable: for its prox, not for a loss."""
 
-    strength: Any
-    unit: Penalty
-    reference: dict[str, jax.Array] | None  # by name, and shared by all terms of one `around`
-    where: Where = static()
+    def array_grad(self, w: jax.Array) -> jax.Array:
+        raise TypeError(_no_gradient(repr(self)))
 
-    def times(self, strength: Any) -> Term:
-        return Term(strength * self.strength, self.unit, self.reference, self.where)
+    def held(self, w: jax.Array) -> jax.Array:
+        """``w``, such that differentiating with respect to it raises."""
+        return _held(repr(self), w)
 
-    def plus(self, twin: Term) -> Term:
-        return Term(self.strength + twin.strength, self.unit, self.reference, self.where)
 
-    def on(self, rule: Where) -> Term:
-        both = rule if self.where == everything else self.where & rule
-        return Term(self.strength, self.unit, self.reference, both)
+class Constraint(Gradientless):
+    """The condition that parameters lie in a convex set: value 0 in it, ∞ outside, no strength.
 
-    def around(self, reference: dict[str, jax.Array]) -> Term:
-        if self.reference is not None:
-            raise ValueError("around: expected a penalty without a reference, but it has one")
-        return Term(self.strength, self.unit, reference, self.where)
+    Its prox is the projection onto the set, whatever the step. Subclasses define
+    ``contains(w, rounding)`` and ``array_prox``.
+    """
 
-    def value(self, leaves: Sequence[Leaf]) -> jax.Array:
-        chosen = itertools.compress(leaves, self.where.mask(leaves))
-        value = _tree.total([self.unit.array_value(self.offset(leaf)) for leaf in chosen])
-        return self.strength_in(value.dtype) * value
+    constraint: ClassVar[bool] = True
 
-    def grad(self, leaf: Leaf) -> jax.Array:
-        w = self.offset(leaf)
-        return self.strength_in(_tree.real_dtype(w.dtype)) * self.unit.array_grad(w)
+    def contains(self, w: jax.Array, rounding: jax.Array) -> jax.Array:
+        """Whether an array within ``rounding`` of ``w``, entry by entry, lies in the set."""
+        raise NotImplementedError(f"{type(self).__name__} does not define contains")
 
-    def offset(self, leaf: Leaf) -> jax.Array:
-        """The leaf in at least float32, minus its reference."""
-        w = _tree.widen(leaf.value)
-        return w if self.reference is None else w - self.centre(leaf)
+    def indicator(self, w: jax.Array, rounding: jax.Array) -> jax.Array:
+        w = self.held(w)
+        fulfilled = self.contains(w, jnp.where(jnp.isfinite(rounding), rounding, 0))
+        value = jnp.where(fulfilled, 0.0, jnp.inf)
+        return jnp.where(jnp.any(jnp.isnan(w)), jnp.nan, value).astype(rounding.dtype)
 
-    def centre(self, leaf: Leaf) -> jax.Array:
-        assert self.reference is not None
-        return _tree.named(self.reference, leaf).astype(_tree.widen(leaf.value).dtype)
+    def array_value(self, w: jax.Array) -> jax.Array:
+        return self.indicator(w, 4 * jnp.finfo(w.dtype).eps * jnp.abs(w))
 
-    def strength_in(self, dtype: Any) -> Any:
-        """The strength, as a scalar that takes part in arithmetic of ``dtype`` unpromoted."""
-        return _number.scalar("strength", self.strength, dtype)
 
-    def __repr__(self) -> str:
-        factor = "" if _number.is_one(self.strength) else f"{_number.show(self.strength)} * "
-        rule = self.where.rule if self.where.kind == "regex" else self.where
-        chosen = "" if self.where == everything else f".on({rule!r})"
-        return f"{factor}{self.unit!r}{'.around(…)' if self.reference else ''}{chosen}"
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _held(penalty: str, w: jax.Array) -> jax.Array:
+    del penalty
+    return w
+
+
+@_held.defjvp
+def _held_jvp(penalty: str, primals: Any, tangents: Any) -> Any:
+    raise TypeError(_no_gradient(penalty))
+
+
+def _no_gradient(penalty: str) -> str:
+    return (
+        f"{penalty}: expected to be used through its prox, got differentiated; its gradient is "
+        f"zero wherever there is one and would do nothing in a loss: take it out of the loss and "
+        f"end the optimizer with jaxreg.proximal_step, or jaxreg.project for a constraint, or "
+        f"call {penalty}.prox(params, step)"
+    )
 
 
 @pytree
@@ -271,19 +292,6 @@ class Sum(Penalty):
 
     def __repr__(self) -> str:
         return " + ".join(repr(term) for term in self.terms)
-
-
-def _by_leaf(terms: Sequence[Term], leaves: Sequence[Leaf]) -> list[list[Term]]:
-    """For every leaf, the terms that act on it."""
-    masks = [term.where.mask(leaves) for term in terms]
-    return [list(itertools.compress(terms, row)) for row in zip(*masks, strict=True)]
-
-
-def _grad_of_sum(leaf: Leaf, terms: Sequence[Term]) -> Any:
-    if not terms:
-        return jnp.zeros_like(leaf.value) if _number.is_numeric(leaf.value) else leaf.value
-    grads = [term.grad(leaf) for term in terms]
-    return functools.reduce(jnp.add, grads).astype(leaf.value.dtype)
 
 
 def _reject_numbers(penalty: Penalty, params: Any, misplaced: tuple[Any, ...]) -> None:

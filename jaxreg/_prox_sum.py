@@ -13,7 +13,7 @@ from jaxreg import _number, _tree
 from jaxreg._tree import Leaf
 
 if TYPE_CHECKING:
-    from jaxreg._penalty import Term
+    from jaxreg._term import Term
 
 
 def prox_of_sum(leaf: Leaf, terms: Sequence[Term], step: ArrayLike) -> Any:
@@ -28,6 +28,8 @@ def prox_of_sum(leaf: Leaf, terms: Sequence[Term], step: ArrayLike) -> Any:
     w = _tree.widen(leaf.value)
     real = _tree.real_dtype(w.dtype)
     step = _number.scalar("step", step, real)
+    if len(terms) == 1 and terms[0].takes_as_is():
+        return terms[0].unit.array_prox(leaf.value, terms[0].strength_in(real) * step)
     for term in (t for t in terms if t.unit.quadratic):
         pull = 2 * term.strength_in(real) * step
         centre = 0 if term.reference is None else pull.astype(w.dtype) * term.centre(leaf)
@@ -48,14 +50,24 @@ def _composed(terms: list[Term], leaf: Leaf) -> Sequence[Term]:
             merged[twins[0]] = merged[twins[0]].plus(term)
         else:
             merged.append(term)
+    ndim = leaf.value.ndim
     for order in itertools.permutations(merged):
-        if all(_exact_after(b, a) for a, b in itertools.combinations(order, 2)):
+        if all(_exact_after(b, a, ndim) for a, b in itertools.combinations(order, 2)):
             return order
-    first, second = merged[:2]
+    first, second = _offenders(merged, ndim)
     raise TypeError(
         f"prox: expected terms whose prox is known in closed form together, got {first!r} and "
         f"{second!r} on {leaf.name or 'the same array'}; put one of them into the loss, or select "
         f"different leaves with .on(...)"
+    )
+
+
+def _offenders(terms: list[Term], ndim: int) -> tuple[Term, Term]:
+    """Two terms of which neither may come last; an order exists where there are none."""
+    return next(
+        (a, b)
+        for a, b in itertools.combinations(terms, 2)
+        if not _exact_after(a, b, ndim) and not _exact_after(b, a, ndim)
     )
 
 
@@ -70,6 +82,18 @@ def _same_function(a: Term, b: Term) -> bool:
     )
 
 
-def _exact_after(later: Term, earlier: Term) -> bool:
+def _exact_after(later: Term, earlier: Term, ndim: int) -> bool:
+    """Whether the prox of ``later`` applied after that of ``earlier`` is the prox of their sum.
+
+    It is if moving w to the prox of ``later`` keeps every subgradient of ``earlier``. Clipping to
+    an interval does, for whatever is convex entry by entry. Shrinking the norm of a group does,
+    for whatever is positively homogeneous, has the same centre, and acts within the group.
+
+    References: Yu 2013, *On decomposing the proximal map*; Jenatton et al. 2011, *Proximal
+    methods for hierarchical sparse coding* (arXiv:1009.2139).
+    """
+    if later.unit.interval:
+        return earlier.unit.convex_entrywise
+    within = earlier.unit.coupled_axes(ndim) <= later.unit.coupled_axes(ndim)
     same_centre = later.reference is earlier.reference
-    return same_centre and later.unit.composes_after(earlier.unit)
+    return later.unit.radial and earlier.unit.homogeneous and within and same_centre

@@ -16,13 +16,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import _tree
+from jaxreg import _roles, _table, _tree
+from jaxreg._roles import Verdict
 from jaxreg._tree import Leaf
 
-BIAS = re.compile(r"bias.*|b|offset|beta")
-SCALE = re.compile(r"gamma|scale|negative_slope")
-NORM_NAME = re.compile(r"norm|(?<![a-z])(ln|bn|gn)(?![a-z])", re.IGNORECASE)
-Verdict = tuple[bool, str]  # selected, and why
+NOT_A_PARAMETER: Verdict = (False, "not a parameter")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +47,23 @@ class Where:
 
     def verdicts(self, leaves: Sequence[Leaf]) -> list[Verdict]:
         """For every leaf, whether it is selected, and the reason in words."""
-        judged = RULES[self.kind](self.rule, leaves)
-        return [
-            verdict if leaf.is_parameter else (False, "not a parameter")
-            for leaf, verdict in zip(leaves, judged, strict=True)
-        ]
+        judged = iter(RULES[self.kind](self.rule, [leaf for leaf in leaves if leaf.is_parameter]))
+        return [next(judged) if leaf.is_parameter else NOT_A_PARAMETER for leaf in leaves]
 
-    def mask(self, leaves: Sequence[Leaf]) -> list[bool]:
+    def selected(self, leaves: Sequence[Leaf]) -> list[bool]:
         """For every leaf, whether it is selected."""
         return [selected for selected, _ in self.verdicts(leaves)]
+
+    def mask(self, params: Any) -> Any:
+        """A tree of bools like ``params``: the mask that optax's wrappers and optimizers take.
+
+        >>> import jax.numpy as jnp
+        >>> weights.mask({"bias": jnp.zeros(2), "kernel": jnp.zeros((2, 2))})
+        {'bias': False, 'kernel': True}
+
+        ``optax.adamw(1e-3, mask=jaxreg.weights.mask)`` decays the weights alone.
+        """
+        return _tree.replace_leaves(params, self.selected(_tree.leaves(params)))
 
 
 def where(rule: Any) -> Where:
@@ -66,15 +72,19 @@ def where(rule: Any) -> Where:
     Args:
       rule: None for every parameter; a regular expression, searched for in names such as
         ``fc1/kernel``; a function ``(name, leaf) -> bool``; a tree of bools of the structure of
-        the parameters or a prefix of it; or a rule, returned as it is.
+        the parameters or a prefix of it; or a rule, returned as it is. Functions are compared by
+        identity: define one once, or every new lambda compiles anew.
 
     Returns:
       The rule. It selects floating-point parameters only, whatever it says: never integers, PRNG
-      keys, Python numbers, NNX variables other than ``nnx.Param`` or Linen's ``batch_stats``.
+      keys, Python numbers, NNX variables other than ``nnx.Param``, Equinox's state or Linen's
+      ``batch_stats``.
 
     Raises:
-      TypeError: if ``rule`` is none of these.
-      ValueError: if the regular expression does not compile; when applied, if it matches no leaf.
+      TypeError: if ``rule`` is none of these, or a function that cannot be hashed; when applied,
+        if a function does not return a bool.
+      ValueError: if the regular expression does not compile; when applied, if it matches no
+        parameter, or if a tree of bools leaves one out.
 
     >>> where(r"fc1/kernel$") | biases
     where('fc1/kernel$') | biases
@@ -85,15 +95,27 @@ def where(rule: Any) -> Where:
         return everything
     if isinstance(rule, str):
         return Where("regex", _compiled(rule).pattern)
-    flags = jax.tree_util.tree_leaves(rule)
-    if flags and all(isinstance(flag, bool | np.bool_) for flag in flags):
-        return Where("tree", tuple((leaf.name, bool(leaf.value)) for leaf in _tree.leaves(rule)))
-    if callable(rule):
-        return Where("function", rule)
+    flags = jax.tree.leaves(rule)
+    if flags and all(isinstance(flag, bool | np.bool_) for flag in flags):  # an Equinox module of
+        named = ((leaf.name, bool(leaf.value)) for leaf in _tree.leaves(rule))  # bools is callable
+        return Where("tree", tuple(sorted(named)))
+    if callable(rule) and all(flag is rule for flag in flags):
+        return Where("function", _hashable(rule))
     raise TypeError(
         f"where: expected None, a regular expression, a function (name, leaf) -> bool or a tree "
         f"of bools, got {rule!r}; for one leaf write its name, as in where('fc1/kernel$')"
     )
+
+
+def _hashable(rule: Any) -> Any:
+    try:
+        hash(rule)
+    except TypeError:
+        raise TypeError(
+            f"where: expected a hashable function, since rules key jit's cache, got {rule!r}; "
+            f"wrap it: def rule(name, leaf): ..."
+        ) from None
+    return rule
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -118,11 +140,19 @@ def _regex(pattern: str, leaves: Sequence[Leaf]) -> list[Verdict]:
 
 
 def _nothing_matches(pattern: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(pattern.strip("^$"), names, n=3, cutoff=0.0)
+    near = sorted(names, key=lambda name: -_closeness(pattern.strip("^$"), name))
     return (
-        f"where: expected {pattern!r} to match at least one leaf, but it matches none of "
-        f"{len(names)}; the nearest names are {', '.join(near)}"
+        f"where: expected {pattern!r} to match at least one parameter, but it matches none of "
+        f"{len(names)}; the nearest names are {', '.join(near[:3])}"
     )
+
+
+def _closeness(pattern: str, name: str) -> float:
+    """The likeness of the pattern to that stretch of the name, as many segments long, it suits."""
+    segments, length = name.split("/"), pattern.count("/") + 1
+    starts = range(max(len(segments) - length, 0) + 1)
+    stretches = ("/".join(segments[start : start + length]) for start in starts)
+    return max(difflib.SequenceMatcher(None, pattern, part).ratio() for part in stretches)
 
 
 def _function(rule: Callable[[str, Any], Any], leaves: Sequence[Leaf]) -> list[Verdict]:
@@ -165,27 +195,11 @@ def _prefixes(name: str) -> Iterator[str]:
 
 
 def _weights(_: Any, leaves: Sequence[Leaf]) -> list[Verdict]:
-    return [_is_weight(leaf) for leaf in leaves]
-
-
-def _is_weight(leaf: Leaf) -> Verdict:
-    parent, _, last = leaf.name.rpartition("/")
-    parent = parent.rpartition("/")[2]
-    owner = leaf.owner.__name__ if leaf.owner else ""
-    if BIAS.fullmatch(last) or SCALE.fullmatch(last):
-        return False, f"called {last}"
-    if owner.endswith("Norm") and owner not in ("WeightNorm", "SpectralNorm"):
-        return False, f"held by {owner}"
-    if last in ("w", "weight") and NORM_NAME.search(parent):
-        return False, f"{last} of {parent}"
-    if last == "weight" and not owner and np.ndim(leaf.value) == 1:
-        return False, "one-dimensional weight of an unknown layer"
-    return True, "a weight"
+    return [_roles.weight(leaf) for leaf in leaves]
 
 
 def _biases(_: Any, leaves: Sequence[Leaf]) -> list[Verdict]:
-    lasts = [leaf.name.rpartition("/")[2] for leaf in leaves]
-    return [(bool(BIAS.fullmatch(last)), f"called {last}") for last in lasts]
+    return [_roles.bias(leaf) for leaf in leaves]
 
 
 def _not(rule: Where, leaves: Sequence[Leaf]) -> list[Verdict]:
@@ -193,13 +207,22 @@ def _not(rule: Where, leaves: Sequence[Leaf]) -> list[Verdict]:
 
 
 def _and(rules: tuple[Where, Where], leaves: Sequence[Leaf]) -> list[Verdict]:
-    pairs = zip(*(rule.verdicts(leaves) for rule in rules), strict=True)
-    return [(a[0] and b[0], a[1] if not a[0] else b[1]) for a, b in pairs]
+    return [_combined(pair, False) for pair in _pairs(rules, leaves)]
 
 
 def _or(rules: tuple[Where, Where], leaves: Sequence[Leaf]) -> list[Verdict]:
-    pairs = zip(*(rule.verdicts(leaves) for rule in rules), strict=True)
-    return [(a[0] or b[0], a[1] if a[0] else b[1]) for a, b in pairs]
+    return [_combined(pair, True) for pair in _pairs(rules, leaves)]
+
+
+def _pairs(rules: tuple[Where, Where], leaves: Sequence[Leaf]) -> Iterator[tuple[Verdict, ...]]:
+    return zip(*(rule.verdicts(leaves) for rule in rules), strict=True)
+
+
+def _combined(pair: tuple[Verdict, ...], decisive: bool) -> Verdict:
+    """The first verdict that settles it, or both together: False settles an and, True an or."""
+    settled = (verdict for verdict in pair if verdict[0] == decisive)
+    reasons = dict.fromkeys(why for _, why in pair)
+    return next(settled, (not decisive, ", ".join(reasons)))
 
 
 RULES: dict[str, Callable[[Any, Sequence[Leaf]], list[Verdict]]] = {
@@ -236,14 +259,15 @@ everything = Where("all", None)
 weights = Where("weights", None)
 """Every parameter but biases and the parameters of normalisation layers.
 
-Left out: a leaf called bias…, b, offset, beta, gamma, scale or negative_slope; whatever a module
-of a class named …Norm holds (WeightNorm and SpectralNorm excepted, which hold another layer's
-kernel); a ``w`` or ``weight`` whose parent is called norm, ln, bn or gn; a one-dimensional
-``weight`` of an unknown layer. Embeddings are weights: ``weights & ~where("embed")``.
+Left out: a leaf called bias…, …_bias, b, b1, offset, beta, …gamma, …scale or negative_slope;
+whatever a module of a class named …Norm, or one derived from it, holds (of WeightNorm and
+SpectralNorm, which wrap another layer, only the magnitudes); a ``w`` or ``weight`` whose parent's
+name says norm, ln, bn or gn; a one-dimensional ``weight`` of an unknown layer. Embeddings are
+weights: ``weights & ~where("embed")``.
 """
 
 biases = Where("biases", None)
-"""The additive parameters: leaves called bias…, b, offset or beta, those of norms included."""
+"""The additive parameters: leaves called bias…, …_bias, b, b1, offset or beta, of norms too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,9 +282,7 @@ class Coverage:
             for name, shape, on, why, count in self.rows
         ]
         table = [("leaf", "shape", "selected", "count", "why"), *cells]
-        widths = [max(len(row[i]) for row in table) for i in range(5)]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table]
-        return "\n".join(line.rstrip() for line in [*lines, self._summary()])
+        return f"{_table.aligned(table)}\n{self._summary()}"
 
     __repr__ = __str__
 
@@ -295,10 +317,14 @@ def describe(params: Any, where: Any = None) -> Coverage:
     leaves = _tree.leaves(params)
     verdicts = _rule(where).verdicts(leaves)
     rows = [
-        (leaf.name or ".", np.shape(leaf.value), selected, why, int(np.size(leaf.value)))
+        (leaf.name or ".", np.shape(leaf.value), selected, why, _count(leaf))
         for leaf, (selected, why) in zip(leaves, verdicts, strict=True)
     ]
     return Coverage(tuple(rows))
+
+
+def _count(leaf: Leaf) -> int:
+    return int(np.size(leaf.value)) if hasattr(leaf.value, "dtype") else 0
 
 
 _rule = where  # the argument of `describe` bears the function's name

@@ -112,17 +112,20 @@ def decoupled_decay(
     named = None if reference is None else _tree.named_copy(reference)
 
     def move(updates: Any, params: Any, count: jax.Array) -> Any:
-        amount = jnp.asarray(_at(learning_rate, count)) * jnp.asarray(_at(rate, count))
+        factors = jnp.asarray(_at(learning_rate, count)), jnp.asarray(_at(rate, count))
         leaves = _tree.leaves(params)
-        rows = zip(jax.tree.leaves(updates), leaves, chosen.mask(leaves), strict=True)
-        moved = [_decayed(u, leaf, amount, named, cautious) if on else u for u, leaf, on in rows]
+        rows = zip(jax.tree.leaves(updates), leaves, chosen.selected(leaves), strict=True)
+        moved = [_decayed(u, leaf, factors, named, cautious) if on else u for u, leaf, on in rows]
         return _tree.replace_leaves(updates, moved)
 
     return _transformation("decoupled_decay", move)
 
 
-def _decayed(u: Any, leaf: Leaf, amount: jax.Array, named: Any, cautious: bool) -> Any:
+def _decayed(u: Any, leaf: Leaf, factors: Any, named: Any, cautious: bool) -> Any:
     w = leaf.value
+    real = _tree.real_dtype(_tree.widen(w).dtype)  # schedules are float32 whatever the parameters
+    learning_rate, rate = (factor.astype(real) for factor in factors)
+    amount = learning_rate * rate
     distance = w if named is None else w - _tree.named(named, leaf).astype(w.dtype)
     decay = amount.astype(w.dtype) * distance
     if cautious:

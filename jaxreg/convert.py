@@ -2,7 +2,8 @@
 
 Each pair ``to_x(strength, …)``, ``from_x(number, …)`` is exact and each other's inverse; whatever
 is not equivalent has no function here. Numbers may be traced. ``examples`` is the size n of the
-training set, where the other side sums over it instead of taking the mean.
+training set, where the other side sums over it instead of taking the mean. Python numbers that are
+negative or not finite raise a ValueError, and so do zeros by which the formula divides.
 
 There is no conversion between the penalty in the loss and decoupled decay under Adam: no λ makes
 them equal (Loshchilov & Hutter 2019, proposition 2).
@@ -11,6 +12,8 @@ them equal (Loshchilov & Hutter 2019, proposition 2).
 from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
+
+from jaxreg import _number
 
 
 def to_torch_weight_decay(strength: Any) -> Any:
@@ -21,7 +24,7 @@ def to_torch_weight_decay(strength: Any) -> Any:
     >>> to_torch_weight_decay(5e-5)
     0.0001
     """
-    return 2 * strength
+    return 2 * _number.checked("strength", strength)
 
 
 def from_torch_weight_decay(weight_decay: Any) -> Any:
@@ -30,7 +33,7 @@ def from_torch_weight_decay(weight_decay: Any) -> Any:
     >>> from_torch_weight_decay(1e-4)
     5e-05
     """
-    return weight_decay / 2
+    return _number.checked("weight_decay", weight_decay) / 2
 
 
 def to_keras_l2(strength: Any) -> Any:
@@ -39,7 +42,7 @@ def to_keras_l2(strength: Any) -> Any:
     >>> to_keras_l2(0.01)
     0.01
     """
-    return strength
+    return _number.checked("strength", strength)
 
 
 def from_keras_l2(l2: Any) -> Any:
@@ -48,7 +51,7 @@ def from_keras_l2(l2: Any) -> Any:
     >>> from_keras_l2(0.01)
     0.01
     """
-    return l2
+    return _number.checked("l2", l2)
 
 
 def to_ridge_alpha(strength: Any, examples: int, *, half: bool = False) -> Any:
@@ -65,7 +68,8 @@ def to_ridge_alpha(strength: Any, examples: int, *, half: bool = False) -> Any:
     >>> to_ridge_alpha(0.25, examples=8)
     2.0
     """
-    return (2 if half else 1) * examples * strength
+    strength = _number.checked("strength", strength)
+    return (2 if half else 1) * _positive("examples", examples) * strength
 
 
 def from_ridge_alpha(alpha: Any, examples: int, *, half: bool = False) -> Any:
@@ -74,7 +78,8 @@ def from_ridge_alpha(alpha: Any, examples: int, *, half: bool = False) -> Any:
     >>> from_ridge_alpha(2.0, examples=8)
     0.25
     """
-    return alpha / ((2 if half else 1) * examples)
+    alpha = _number.checked("alpha", alpha)
+    return alpha / ((2 if half else 1) * _positive("examples", examples))
 
 
 Norm = Literal["l1", "l2"]
@@ -92,11 +97,12 @@ def to_logistic_c(strength: Any, examples: int, norm: Norm = "l2") -> Any:
       1/(2nλ), or 1/(nλ₁) for l1.
 
     Raises:
-      ValueError: if ``norm`` is neither.
+      ValueError: if ``norm`` is neither, or ``strength`` is 0, for which C is infinite.
 
     >>> to_logistic_c(0.25, examples=8)
     0.25
     """
+    strength, examples = _positive("strength", strength), _positive("examples", examples)
     return 1 / (_norm_factor(norm) * examples * strength)
 
 
@@ -106,6 +112,7 @@ def from_logistic_c(c: Any, examples: int, norm: Norm = "l2") -> Any:
     >>> from_logistic_c(0.25, examples=8)
     0.25
     """
+    c, examples = _positive("c", c), _positive("examples", examples)
     return 1 / (_norm_factor(norm) * examples * c)
 
 
@@ -143,19 +150,28 @@ def to_elastic_net(*, l1: Any, l2: Any, half: bool = True) -> ElasticNetParamete
       ``(alpha, l1_ratio)`` with alpha = λ₁ + 2λ and l1_ratio = λ₁/(λ₁ + 2λ); alpha is halved
       where ``half`` is False.
 
+    Raises:
+      ValueError: if both are 0, for which no ratio exists.
+
     >>> to_elastic_net(l1=0.5, l2=0.25)
     ElasticNetParameters(alpha=1.0, l1_ratio=0.5)
     """
-    both = l1 + 2 * l2
+    l1, l2 = _number.checked("l1", l1), _number.checked("l2", l2)
+    both = _positive("l1 + 2·l2", l1 + 2 * l2)
     return ElasticNetParameters(both if half else both / 2, l1 / both)
 
 
 def from_elastic_net(alpha: Any, l1_ratio: Any, *, half: bool = True) -> ElasticNetStrengths:
     """λ₁ and λ for scikit-learn's ``ElasticNet(alpha, l1_ratio)``.
 
+    Raises:
+      ValueError: if ``l1_ratio`` exceeds 1.
+
     >>> from_elastic_net(1.0, 0.5)
     ElasticNetStrengths(l1=0.5, l2=0.25)
     """
+    alpha, l1_ratio = _number.checked("alpha", alpha), _number.checked("l1_ratio", l1_ratio)
+    _require_at_most_one("l1_ratio", l1_ratio)
     both = alpha if half else 2 * alpha
     return ElasticNetStrengths(both * l1_ratio, both * (1 - l1_ratio) / 2)
 
@@ -177,7 +193,9 @@ def to_paper_decay(strength: Any, learning_rate: Any, momentum: Any = 0.0) -> An
     >>> to_paper_decay(5e-5, learning_rate=0.5)
     5e-05
     """
-    return 2 * learning_rate * strength / (1 - momentum)
+    strength = _number.checked("strength", strength)
+    learning_rate = _number.checked("learning_rate", learning_rate)
+    return 2 * learning_rate * strength / _left_by(momentum)
 
 
 def from_paper_decay(decay: Any, learning_rate: Any, momentum: Any = 0.0) -> Any:
@@ -186,7 +204,12 @@ def from_paper_decay(decay: Any, learning_rate: Any, momentum: Any = 0.0) -> Any
     >>> from_paper_decay(5e-5, learning_rate=0.5)
     5e-05
     """
-    return decay * (1 - momentum) / (2 * learning_rate)
+    decay = _number.checked("decay", decay)
+    return decay * _left_by(momentum) / (2 * _positive("learning_rate", learning_rate))
+
+
+def _left_by(momentum: Any) -> Any:
+    return 1 - _require_at_most_one("momentum", _number.checked("momentum", momentum), below=True)
 
 
 def to_normalized_decay(decay: Any, *, batch_size: int, examples: int, epochs: int) -> Any:
@@ -206,7 +229,7 @@ def to_normalized_decay(decay: Any, *, batch_size: int, examples: int, epochs: i
     >>> to_normalized_decay(0.01, batch_size=100, examples=1000, epochs=10)
     0.1
     """
-    return decay * (examples * epochs / batch_size) ** 0.5
+    return _number.checked("decay", decay) * _steps(batch_size, examples, epochs) ** 0.5
 
 
 def from_normalized_decay(normalized: Any, *, batch_size: int, examples: int, epochs: int) -> Any:
@@ -215,4 +238,24 @@ def from_normalized_decay(normalized: Any, *, batch_size: int, examples: int, ep
     >>> from_normalized_decay(0.1, batch_size=100, examples=1000, epochs=10)
     0.01
     """
-    return normalized / (examples * epochs / batch_size) ** 0.5
+    normalized = _number.checked("normalized", normalized)
+    return normalized / _steps(batch_size, examples, epochs) ** 0.5
+
+
+def _steps(batch_size: Any, examples: Any, epochs: Any) -> Any:
+    """nT/b, the steps of the whole training."""
+    steps = _positive("examples", examples) * _positive("epochs", epochs)
+    return steps / _positive("batch_size", batch_size)
+
+
+def _positive(name: str, number: Any) -> Any:
+    number = _number.checked(name, number)
+    if _number.is_python(number) and number == 0:
+        raise ValueError(f"{name}: expected a number > 0, got 0")
+    return number
+
+
+def _require_at_most_one(name: str, number: Any, *, below: bool = False) -> Any:
+    if _number.is_python(number) and (number > 1 or (below and number == 1)):
+        raise ValueError(f"{name}: expected a number {'<' if below else '≤'} 1, got {number!r}")
+    return number

@@ -1,0 +1,147 @@
+"""Checks for people who write their own penalties; the laws themselves are in `_laws`.
+
+Nothing here needs a test framework: a check raises an AssertionError or returns None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+from jaxreg._case import STEPS, Broken, Case
+from jaxreg._laws import LAWS, Law
+from jaxreg._penalty import Penalty
+
+SHAPES = ((4, 3), (2, 3, 4))
+CONVEX = ("quadratic", "convex_entrywise", "interval", "homogeneous", "radial")
+DTYPES = (jnp.bfloat16, jnp.float16, jnp.float32, jnp.float64)
+
+
+class LawViolation(AssertionError):  # noqa: N818
+    """A penalty breaks a law, whose name is ``law``."""
+
+    def __init__(self, law: str, message: str):
+        super().__init__(f"{law}: {message}")
+        self.law = law
+
+
+def check_penalty(
+    penalty: Penalty,
+    *,
+    shapes: Sequence[tuple[int, ...]] = SHAPES,
+    dtypes: Sequence[DTypeLike] = DTYPES,
+    convex: bool | None = None,
+    differentiable: bool | None = None,
+    proximal: bool | None = None,
+    minimiser: Callable[[np.ndarray], Any] | None = None,
+    tree: Callable[[Any], Any] | None = None,
+) -> None:
+    """Checks that a penalty obeys every law that applies to it.
+
+    It is ≥ 0, and 0 at its minimum; its gradient matches central differences and is finite at 0;
+    ``jit``, ``vmap``, sharding and low precision change nothing; the strength is linear and a new
+    one traces nothing anew; the prox minimises step·penalty(v) + ½‖v − w‖², moves nothing for
+    step 0 and is non-expansive where the penalty is convex; selections, dtypes, integers and
+    empty trees are respected. Complex arrays too, unless the penalty refuses them by an error.
+
+    Strengths of the order of 1 are checked hardest: a prox that hardly moves hides its mistakes.
+
+    Args:
+      penalty: the penalty, unit or composed.
+      shapes: of the arrays to try.
+      dtypes: real dtypes that have to come back as they went in.
+      convex: whether the laws of convex functions apply; None: as its classes say.
+      differentiable: whether those of the gradient apply; None: unless `jax.grad` is refused.
+      proximal: whether those of the prox apply; None: unless it raises NotImplementedError.
+      minimiser: ``w -> v`` of the same shape with penalty(v) = 0; None: zeros, or for a
+        constraint the projection.
+      tree: ``w -> params``, one of whose leaves is w; None: ``{"layer": {"kernel": w}}``.
+
+    Raises:
+      LawViolation: an AssertionError that says which law, what was expected and what came.
+
+    >>> from jaxreg import l2, pytree
+    >>> check_penalty(0.5 * l2, shapes=[(3, 2)])
+    >>> @pytree
+    ... class Halved(type(l2)):
+    ...     def array_value(self, w):
+    ...         return 0.5 * jnp.sum(w**2)
+    >>> check_penalty(Halved(), shapes=[(3, 2)])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    jaxreg.testing.LawViolation: gradient matches differences: ...
+    """
+    told = {"convex": convex, "differentiable": differentiable, "proximal": proximal}
+    with jax.enable_x64(True):
+        for shape in shapes:
+            for case in _cases(penalty, tuple(shape), dtypes, minimiser, tree or _layer, told):
+                for law in LAWS:
+                    _check_law(law, case)
+
+
+def _check_law(law: Law, case: Case) -> None:
+    """Raises LawViolation unless the law holds for the case, or does not apply to it."""
+    if not law.needs <= case.facts:
+        return
+    place = f"for {case.penalty!r} on {np.dtype(case.dtype)} of shape {case.shape}"
+    try:
+        law.holds(case)
+    except Broken as broken:
+        raise LawViolation(law.name, f"{broken}, {place}") from None
+    except Exception as error:
+        message = f"expected no error, got {type(error).__name__}: {error}, {place}"
+        raise LawViolation(law.name, message) from error
+
+
+def _layer(w: Any) -> Any:
+    return {"layer": {"kernel": w}}
+
+
+def _cases(
+    penalty: Penalty,
+    shape: tuple[int, ...],
+    dtypes: Sequence[DTypeLike],
+    minimiser: Callable[[np.ndarray], Any] | None,
+    tree: Callable[[Any], Any],
+    told: dict[str, bool | None],
+) -> Iterator[Case]:
+    """Real arrays, and complex ones where the penalty takes them."""
+    facts = _facts(penalty, tree, shape, told)
+    yield Case(penalty, shape, np.float64, tuple(dtypes), minimiser, tree, facts | {"real"})
+    if _accepts(lambda w: penalty(tree(w)), shape, jnp.complex64, Exception):
+        yield Case(penalty, shape, np.complex128, (jnp.complex64,), minimiser, tree, facts)
+
+
+def _facts(
+    penalty: Penalty, tree: Callable[[Any], Any], shape: tuple[int, ...], told: dict[str, Any]
+) -> frozenset[str]:
+    """What is so, as told, or else as the classes of the terms and their refusals say."""
+    units = [term.unit for term in penalty._terms()]
+    facts = {
+        "convex": all(any(getattr(unit, kind) for kind in CONVEX) for unit in units),
+        "constraint": all(unit.constraint for unit in units),
+        "scalable": not any(unit.constraint for unit in units),
+        "differentiable": _accepts(
+            jax.grad(lambda w: penalty(tree(w))), shape, jnp.float32, (TypeError, ValueError)
+        ),
+        "proximal": _accepts(
+            lambda w: penalty.prox(tree(w), STEPS[0]), shape, jnp.float32, NotImplementedError
+        ),
+    }
+    facts |= {name: fact for name, fact in told.items() if fact is not None}
+    return frozenset(name for name, holds in facts.items() if holds)
+
+
+def _accepts(function: Callable[[Any], Any], shape: Any, dtype: Any, refusal: Any) -> bool:
+    try:
+        jax.eval_shape(function, jax.ShapeDtypeStruct(shape, dtype))
+    except refusal:
+        return False
+    except Exception:
+        return True  # the laws will say what is wrong
+    return True

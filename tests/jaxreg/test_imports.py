@@ -1,0 +1,192 @@
+"""What importing costs, that imports go down only, and that every public name explains itself."""
+
+import ast
+import collections
+import dataclasses
+import inspect
+import itertools
+import pathlib
+import re
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+
+import pytest
+
+import jaxreg
+from jaxreg import convert, diagnostics, prox, testing
+from jaxreg._select import Where
+
+ROOT = pathlib.Path(jaxreg.__file__).parents[1]
+
+# A file imports only what stands before it. A new file goes where its imports allow; a file that
+# is missing here fails the test.
+LAYERS = {
+    "jaxreg": (
+        ("_number", "_table", "_tree", "_norm", "prox"),  # 0: one array, one number, one tree
+        ("_roles", "_select"),  # 1: which leaves
+        ("_term", "_prox_sum", "_penalty"),  # 2: the abstraction
+        ("_entrywise", "_nonconvex", "_constraint", "_structured", "_matrix"),  # 3: the catalogue
+        ("_objective", "_measures", "_optimality", "_report", "diagnostics"),  # 4: uses
+        ("_transforms", "convert"),  # 5: optax and other conventions
+        ("_case", "_laws", "testing"),  # 6: tools
+        ("__init__",),  # 7: the public names
+    ),
+    "experiments": (
+        ("__init__", "config", "_dataset", "_tfds", "data"),
+        ("records", "timing", "comparison", "limits", "kernels", "command"),
+        ("models", "training", "runner"),
+        ("report",),
+        ("contrast", "suites.__init__", "suites.main", "suites.penalties"),
+        ("benchmark", "mnist"),
+    ),
+}
+CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:5]))
+
+
+def files(package: str) -> dict[str, pathlib.Path]:
+    """The modules of a package by name, without its own: "_tree", "suites.main"."""
+    folder = ROOT / package
+    found = [path for path in folder.rglob("*.py") if "peers" not in path.parts]
+    return {".".join(path.relative_to(folder).with_suffix("").parts): path for path in found}
+
+
+def imported(path: pathlib.Path) -> Iterator[str]:
+    """Full names of the modules that a file imports at run time, anywhere in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module, f"{path}: write absolute imports"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_in(package: str, name: str, known: dict[str, pathlib.Path]) -> str | None:
+    """Which file of ``package`` a full name means, or None if it lies outside."""
+    top, _, rest = name.partition(".")
+    if top != package:
+        return None
+    candidates = (rest, rest.rpartition(".")[0])
+    return next((c for c in candidates if c in known), "__init__")
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_every_file_has_its_place_and_imports_from_below_only(package):
+    order = list(itertools.chain.from_iterable(LAYERS[package]))
+    assert len(set(order)) == len(order)
+    known = files(package)
+    assert set(known) <= set(order), "new files: add them to LAYERS, after what they import"
+    for name, path in known.items():
+        used = {module_in(package, full, known) for full in imported(path)} - {None, name}
+        above = [other for other in used if order.index(other) >= order.index(name)]
+        assert not above, f"{package}/{name} imports {above}, which stand above it"
+
+
+def outside(name: str) -> set[str]:
+    """The third-party packages that a file of jaxreg imports."""
+    tops = {full.partition(".")[0] for full in imported(files("jaxreg")[name])}
+    return tops - set(sys.stdlib_module_names) - {"jaxreg"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CORE) & set(files("jaxreg"))))
+def test_the_core_imports_jax_alone(name):
+    allowed = {"jax", "numpy"} | ({"optax"} if name == "prox" else set())  # for optax.projections
+    assert outside(name) <= allowed
+
+
+def test_everything_else_imports_jax_and_optax_alone():
+    rest = set(files("jaxreg")) - set(CORE)
+    assert set().union(*map(outside, rest)) <= {"jax", "numpy", "optax"}
+    assert "optax" not in outside("testing")
+
+
+def test_experiments_report_imports_no_jax():
+    assert not {"jax", "jaxreg", "flax", "optax"} & {
+        full.partition(".")[0] for full in imported(files("experiments")["report"])
+    }
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level packages in ``sys.modules`` of a fresh process."""
+    code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+HEAVY = {
+    *("chex", "equinox", "flax", "haiku", "hypothesis", "matplotlib", "numpyro", "optuna", "orbax"),
+    *("pandas", "plotly", "pytest", "rich", "sklearn", "tensorflow", "torch", "tyro"),
+}
+
+
+def test_importing_jaxreg_and_its_testing_loads_jax_and_optax_and_nothing_heavier():
+    loaded = loaded_by("import jaxreg, jaxreg.testing")
+    assert {"jax", "optax", "numpy"} <= loaded
+    assert not loaded & HEAVY
+
+
+# --- public names ---
+
+NAMESPACES = (jaxreg, prox, convert, diagnostics, testing)
+
+
+def public(namespace: types.ModuleType) -> dict[str, object]:
+    """The names that a namespace offers: those that it defines, or imports as themselves."""
+    tree = ast.parse(inspect.getsource(namespace))
+    imports = (node for node in tree.body if isinstance(node, ast.ImportFrom))
+    names = [a.name for node in imports for a in node.names if a.asname == a.name]
+    names += [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return {name: getattr(namespace, name) for name in names if not name.startswith("_")}
+
+
+def is_record(thing: object) -> bool:
+    """Whether it is a module, a rule, an error or the class of a result: shown where it is made."""
+    if isinstance(thing, type):
+        return issubclass(thing, tuple | Exception) or dataclasses.is_dataclass(thing)
+    return isinstance(thing, types.ModuleType | Where)
+
+
+def explains_itself(thing: object) -> bool:
+    docstring = inspect.getdoc(thing) or ""
+    return bool(docstring) and (is_record(thing) or ">>> " in docstring)
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES, ids=lambda module: module.__name__)
+def test_every_public_name_has_a_docstring_with_an_example(namespace):
+    names = public(namespace)
+    assert names
+    assert [name for name, thing in names.items() if not explains_itself(thing)] == []
+
+
+def test_each_public_name_is_registered_once():
+    for namespace in NAMESPACES:
+        tree = ast.parse(inspect.getsource(namespace))
+        imports = (node for node in tree.body if isinstance(node, ast.ImportFrom))
+        names = [alias.asname for node in imports for alias in node.names if alias.asname]
+        assert [name for name, n in collections.Counter(names).items() if n > 1] == []
+    things = [thing for space in NAMESPACES for thing in public(space).values()]
+    assert len({id(thing) for thing in things}) == len(things)
+
+
+def test_init_imports_every_name_as_itself():
+    for node in ast.parse(inspect.getsource(jaxreg)).body:
+        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            assert alias.asname == alias.name
+
+
+def test_the_map_of_the_house_names_every_public_name():
+    named = set(re.findall(r"`(?:jaxreg\.)?(\w+)", jaxreg.__doc__ or ""))
+    assert set(public(jaxreg)) - named == set()

@@ -1,0 +1,165 @@
+"""The loss with a penalty: its parts, its gradient, and one penalty whatever the devices."""
+
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxreg import Parts, l1, l2, regularized, weights
+
+X = jnp.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]])
+PARAMS = {"bias": jnp.array(0.5), "kernel": jnp.array([2.0, -1.0])}
+PENALTY = 0.5 * l2.on(weights) + 0.25 * l1
+
+
+def loss(params, x, *, offset=0.0):
+    return jnp.mean((x @ params["kernel"] + params["bias"] - offset) ** 2)
+
+
+def loss_with_aux(params, x, *, offset=0.0):
+    return loss(params, x, offset=offset), {"rows": x.shape[0]}
+
+
+def test_the_total_is_the_data_loss_plus_the_penalty():
+    total, parts = regularized(loss, PENALTY)(PARAMS, X, offset=1.0)
+    assert isinstance(parts, Parts)
+    assert float(parts.data) == pytest.approx(np.mean(np.square([-0.5, 6.5, 0.5])))
+    assert float(parts.penalty) == 0.5 * 5 + 0.25 * 3.5
+    assert float(total) == pytest.approx(float(parts.data + parts.penalty))
+    assert parts.aux is None
+
+
+def test_aux_of_the_loss_is_handed_on():
+    _, parts = regularized(loss_with_aux, PENALTY, has_aux=True)(PARAMS, X)
+    assert parts.aux == {"rows": 3}
+
+
+@pytest.mark.parametrize(("function", "has_aux"), [(loss, False), (loss_with_aux, True)])
+def test_value_and_grad_is_that_of_the_sum_written_out(function, has_aux):
+    objective = regularized(function, PENALTY, has_aux=has_aux)
+    (total, parts), grads = jax.jit(jax.value_and_grad(objective, has_aux=True))(PARAMS, X)
+    value, wanted = jax.value_and_grad(lambda p: loss(p, X) + PENALTY(p))(PARAMS)
+    np.testing.assert_allclose(total, value, rtol=1e-6)
+    np.testing.assert_allclose(parts.data, loss(PARAMS, X), rtol=1e-6)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), grads, wanted)
+
+
+def test_a_penalty_whose_strength_is_traced_works_inside():
+    def total(strength):
+        return regularized(loss, strength * l2)(PARAMS, X)[0]
+
+    totals = jax.vmap(total)(jnp.array([0.0, 1.0, 2.0]))
+    np.testing.assert_allclose(np.diff(totals), 5.25, rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(total)(1.0), 5.25, rtol=1e-6)
+
+
+def test_the_total_has_the_wider_dtype_of_loss_and_penalty():
+    half = jax.tree.map(lambda w: w.astype(jnp.bfloat16), PARAMS)
+    total, parts = regularized(lambda p: p["kernel"].sum(), l2)(half)
+    assert (parts.data.dtype, parts.penalty.dtype, total.dtype) == (
+        jnp.bfloat16,
+        jnp.float32,
+        jnp.float32,
+    )
+    assert float(regularized(lambda p: 1.0, l2)(PARAMS)[0]) == 6.25
+
+
+@pytest.mark.parametrize("wrong", [1e-4, None, "l2", abs], ids=repr)
+def test_what_is_no_penalty_is_refused_before_any_training(wrong):
+    message = (
+        f"regularized: expected a penalty such as 1e-4 * l2, got {wrong!r}; "
+        f"for a strength s write regularized(loss, s * l2)"
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        regularized(loss, wrong)
+
+
+# --- several devices: one example on each of four, gradients 6.5 to 12.5, mean 9.5 ---
+
+DEVICES = 4
+BATCH = jnp.array([6.5, 8.5, 10.5, 12.5])
+TRUE = 9.5 + 1.0  # the penalty's gradient is 2·0.5·w = 1 at w = 1
+W = jnp.array(1.0)
+
+
+def local(w, x):
+    return jnp.mean(w * x)
+
+
+def averaged(w, x):
+    return jax.lax.pmean(local(w, x), "data")
+
+
+def gradient(data_loss, mean_of_gradients):
+    """The recipe: where the data loss is averaged, and whether the gradient is."""
+
+    def step(w, x):
+        grad, _ = jax.grad(regularized(data_loss, 0.5 * l2), has_aux=True)(w, x)
+        return jax.lax.pmean(grad, "data") if mean_of_gradients else grad
+
+    return step
+
+
+def by_pmap(step):
+    return jax.pmap(step, axis_name="data", in_axes=(None, 0), devices=jax.devices()[:DEVICES])(
+        W, BATCH[:, None]
+    )
+
+
+def by_shard_map(step, *, check_vma):
+    out_specs = P() if check_vma else P("data")  # without the check a device says its own
+
+    def body(w, x):
+        return step(w, x) if check_vma else step(w, x)[None]
+
+    return jax.jit(
+        jax.shard_map(
+            body,
+            mesh=Mesh(jax.devices()[:DEVICES], ("data",)),
+            in_specs=(P(), P("data")),
+            out_specs=out_specs,
+            check_vma=check_vma,
+        )
+    )(W, BATCH)
+
+
+RECIPES = {
+    # recipe: (data loss, mean of gradients, device 0 of pmap and of unchecked shard_map, default)
+    "local mean + penalty, then pmean(grad)": (local, True, TRUE, 4 * TRUE),
+    "pmean(data) + penalty, no further collective": (averaged, False, 7.5, TRUE),
+    "pmean(data) + penalty, then pmean(grad)": (averaged, True, TRUE, TRUE),
+}
+
+
+@pytest.mark.parametrize(("data_loss", "mean", "first", "_"), RECIPES.values(), ids=RECIPES)
+def test_counting_once_under_pmap_and_unchecked_shard_map(data_loss, mean, first, _):
+    step = gradient(data_loss, mean)
+    for found in (by_pmap(step), by_shard_map(step, check_vma=False)):
+        assert float(found[0]) == pytest.approx(first)
+        if first == TRUE:
+            np.testing.assert_allclose(found, TRUE)
+
+
+@pytest.mark.parametrize(("data_loss", "mean", "_", "default"), RECIPES.values(), ids=RECIPES)
+def test_counting_once_under_shard_map(data_loss, mean, _, default):
+    assert float(by_shard_map(gradient(data_loss, mean), check_vma=True)) == pytest.approx(default)
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+def test_a_batch_and_parameters_split_over_devices_change_nothing(devices):
+    x = jax.random.normal(jax.random.key(0), (16, 8))
+    params = {"bias": jnp.array(0.5), "kernel": jax.random.normal(jax.random.key(1), (8,))}
+    step = jax.jit(jax.value_and_grad(regularized(loss, PENALTY), has_aux=True))
+    mesh = Mesh(jax.devices()[:devices], ("data",))
+    split, whole = (NamedSharding(mesh, spec) for spec in (P("data"), P()))
+    placed = jax.device_put(params, {"bias": whole, "kernel": split})
+    (total, parts), grads = step(placed, jax.device_put(x, split))
+    (expected, wanted), same = step(params, x)
+    np.testing.assert_allclose([total, *parts[:2]], [expected, *wanted[:2]], rtol=1e-6)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5), grads, same)
+    assert grads["kernel"].sharding.is_equivalent_to(split, 1)

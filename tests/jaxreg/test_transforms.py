@@ -1,0 +1,428 @@
+"""Regularization as optax transformations: against optax, closed forms and its wrappers."""
+
+import re
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxreg import (
+    add_penalty_gradient,
+    decoupled_decay,
+    l1,
+    l2,
+    proximal_step,
+    regularized,
+    weights,
+)
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.standard_normal((12, 4)), RNG.standard_normal(12)
+START = {"dense": {"bias": np.array([0.3, -0.2]), "kernel": RNG.standard_normal((4, 2))}}
+
+
+def params_in(dtype):
+    return jax.tree.map(lambda w: jnp.asarray(w).astype(dtype), START)
+
+
+def data_loss(params):
+    kernel = params["dense"]["kernel"]
+    prediction = (X.astype(kernel.dtype) @ kernel + params["dense"]["bias"]).sum(1)
+    return jnp.mean((prediction - Y.astype(kernel.dtype)) ** 2) / 2
+
+
+def train(optimizer, params, steps, loss=data_loss):
+    """Parameters and state after ``steps`` updates, compiled once."""
+
+    def step(carry, _):
+        params, state = carry
+        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    run = jax.jit(lambda p: jax.lax.scan(step, (p, optimizer.init(p)), length=steps)[0])
+    return run(params)
+
+
+def assert_close(ours, theirs, rtol):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol), ours, theirs)
+
+
+def zero_gradient_updates(optimizer, params, steps) -> list[Any]:
+    """The updates of successive steps with zero gradients, at the same parameters."""
+    state, zeros, found = optimizer.init(params), jax.tree.map(jnp.zeros_like, params), []
+    for _ in range(steps):
+        updates, state = optimizer.update(zeros, state, params)
+        found.append(updates)
+    return found
+
+
+# --- against optax ---
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1.5e-7), ("float64", 1e-15)])
+def test_decay_after_adam_is_adamw(dtype, rtol):
+    with jax.enable_x64(dtype == "float64"):
+        ours = optax.chain(optax.adam(1e-2), decoupled_decay(0.1, 1e-2))
+        theirs = optax.adamw(1e-2, weight_decay=0.1)
+        params = params_in(dtype)
+        # a few steps: each adds the rounding of one addition
+        assert_close(train(ours, params, 4)[0], train(theirs, params, 4)[0], 4 * rtol)
+
+
+def test_decay_with_a_schedule_is_adamw_in_float64_too():
+    with jax.enable_x64(True):
+        schedule = optax.linear_schedule(0.3, 0.1, 5)
+        ours = optax.chain(optax.adam(schedule), decoupled_decay(0.1, schedule))
+        theirs = optax.adamw(schedule, weight_decay=0.1)
+        params = params_in("float64")
+        assert_close(train(ours, params, 6)[0], train(theirs, params, 6)[0], 1e-14)
+
+
+@pytest.mark.parametrize("mask", [None, weights])
+def test_the_gradient_of_l2_is_add_decayed_weights_to_the_bit(mask):
+    tree_mask = None if mask is None else {"dense": {"bias": False, "kernel": True}}
+    ours = optax.chain(add_penalty_gradient(0.0123 * l2.on(mask)), optax.sgd(0.1, momentum=0.9))
+    theirs = optax.chain(
+        optax.add_decayed_weights(0.0246, mask=tree_mask), optax.sgd(0.1, momentum=0.9)
+    )
+    params = params_in("float32")
+    chex.assert_trees_all_equal(train(ours, params, 5)[0], train(theirs, params, 5)[0])
+
+
+OPTIMIZERS = {
+    "sgd": lambda: optax.sgd(0.1),
+    "nesterov": lambda: optax.sgd(0.05, momentum=0.9, nesterov=True),
+    "adam": lambda: optax.adam(0.05),
+    "rmsprop": lambda: optax.rmsprop(0.01),
+    "lion": lambda: optax.lion(0.01, weight_decay=0.0),
+    "clipped": lambda: optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(0.1)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_coupled_is_in_the_loss_for_every_optimizer(name):
+    penalty = 0.05 * l2.on(weights) + 0.02 * l1
+    with jax.enable_x64(True):
+        params = params_in("float64")
+        coupled = optax.chain(add_penalty_gradient(penalty), OPTIMIZERS[name]())
+
+        def whole(p):
+            return regularized(data_loss, penalty)(p)[0]
+
+        inside = train(OPTIMIZERS[name](), params, 8, loss=whole)[0]
+        assert_close(train(coupled, params, 8)[0], inside, 1e-13)
+
+
+def test_coupled_is_decoupled_for_plain_sgd_and_not_for_adam():
+    strength, lr = 0.05, 0.1
+    with jax.enable_x64(True):
+        params = params_in("float64")
+
+        def both(optimizer):
+            coupled = optax.chain(add_penalty_gradient(strength * l2), optimizer)
+            decoupled = optax.chain(optimizer, decoupled_decay(2 * strength, lr))
+            return [train(o, params, 8)[0] for o in (coupled, decoupled)]
+
+        coupled, decoupled = both(optax.sgd(lr))
+        assert_close(coupled, decoupled, 1e-14)
+        coupled, decoupled = both(optax.adam(lr))
+        gap = np.abs(coupled["dense"]["kernel"] - decoupled["dense"]["kernel"]).max()
+        assert gap > 1e-2
+
+
+def test_complex_parameters_are_pulled_towards_zero():
+    w = jnp.array([3 + 4j])
+    np.testing.assert_allclose(zero_gradient_updates(add_penalty_gradient(0.5 * l2), w, 1)[0], w)
+
+
+# --- schedules ---
+
+TABLE = jnp.array([0.1, 0.2, 0.4])
+
+
+def listed(step):
+    return TABLE[step]
+
+
+SCHEDULED = {
+    "add_penalty_gradient": (lambda: add_penalty_gradient(lambda t: listed(t) * l2), 2 * TABLE),
+    "decoupled_decay, rate": (lambda: decoupled_decay(listed, 0.5), -0.5 * TABLE),
+    "decoupled_decay, learning_rate": (lambda: decoupled_decay(0.5, listed), -0.5 * TABLE),
+    "decoupled_decay, both": (lambda: decoupled_decay(listed, listed), -(TABLE**2)),
+    "proximal_step, learning_rate": (
+        lambda: proximal_step(l2, listed),
+        1 / (1 + 2 * TABLE) - 1,
+    ),
+    "proximal_step, penalty": (lambda: proximal_step(lambda t: listed(t) * l1, 0.5), -0.5 * TABLE),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_schedules_advance_and_the_first_update_asks_for_step_0(name):
+    make, wanted = SCHEDULED[name]
+    params = jnp.array([1.0])
+    updates = zero_gradient_updates(make(), params, 3)
+    np.testing.assert_allclose(np.ravel(updates), wanted, rtol=1e-6)
+
+
+FORMS = {
+    "add_penalty_gradient": lambda number: add_penalty_gradient(
+        (lambda t: number(t) * l2) if callable(number) else number * l2
+    ),
+    "decoupled_decay": lambda number: decoupled_decay(number, number),
+    "proximal_step": lambda number: proximal_step(l1, number),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_state_has_one_structure_for_numbers_and_schedules(form):
+    params = params_in("float32")
+    states = [form(number).init(params) for number in (0.1, listed, jnp.array(0.1))]
+    after = [form(0.1).update(params, states[0], params)[1]]
+    chex.assert_trees_all_equal_structs(*states, *after)
+    chex.assert_trees_all_equal_shapes_and_dtypes(*states, *after)
+
+
+# --- inside the wrappers of optax ---
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_no_step_compiles_twice(form):
+    optimizer, params = form(listed), params_in("float32")
+    traces = []
+
+    @jax.jit
+    def update(state):
+        traces.append(state)
+        return optimizer.update(params, state, params)
+
+    state = optimizer.init(params)
+    for _ in range(3):
+        _, state = update(state)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_masked_and_multi_transform_act_on_their_leaves_alone(form):
+    params = params_in("float32")
+    mask = {"dense": {"bias": False, "kernel": True}}
+    labels = {"dense": {"bias": "still", "kernel": "moving"}}
+    masked = optax.masked(form(0.1), mask)
+    multi = optax.multi_transform({"still": optax.identity(), "moving": form(0.1)}, labels)
+    alone = zero_gradient_updates(form(0.1), params, 1)[0]
+    for optimizer in (masked, multi):
+        updates = zero_gradient_updates(optimizer, params, 1)[0]["dense"]
+        np.testing.assert_array_equal(updates["bias"], np.zeros(2))
+        np.testing.assert_array_equal(updates["kernel"], alone["dense"]["kernel"])
+        assert np.abs(updates["kernel"]).max() > 0
+
+
+def test_inject_hyperparams_takes_the_numbers():
+    def make(strength, learning_rate):
+        return optax.chain(add_penalty_gradient(strength * l2), optax.sgd(learning_rate))
+
+    params = {"w": jnp.array([1.0, -2.0])}
+    optimizer: Any = optax.inject_hyperparams(make)(strength=0.25, learning_rate=0.1)
+    state = optimizer.init(params)
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    updates, state = optimizer.update(zeros, state, params)
+    np.testing.assert_allclose(updates["w"], [-0.05, 0.1], rtol=1e-6)
+    state.hyperparams["strength"] = jnp.array(0.5)
+    updates, _ = optimizer.update(zeros, state, params)
+    np.testing.assert_allclose(updates["w"], [-0.1, 0.2], rtol=1e-6)
+
+
+def test_inject_hyperparams_takes_where_as_no_schedule():
+    make = optax.inject_hyperparams(decoupled_decay, static_args="where")
+    params = params_in("float32")
+    optimizer = make(rate=listed, learning_rate=0.5, where=weights)
+    updates = zero_gradient_updates(optimizer, params, 2)
+    for update, rate in zip(updates, TABLE, strict=False):
+        np.testing.assert_array_equal(update["dense"]["bias"], np.zeros(2))
+        wanted = -0.5 * rate * params["dense"]["kernel"]
+        np.testing.assert_allclose(update["dense"]["kernel"], wanted, rtol=1e-6)
+
+
+def test_multi_steps_decays_once_per_real_step():
+    params = {"w": jnp.array([1.0, -2.0])}
+    chain = optax.chain(optax.sgd(0.1), decoupled_decay(listed, 1.0))
+    optimizer = optax.MultiSteps(chain, every_k_schedule=2)
+    updates = zero_gradient_updates(optimizer, params, 4)
+    factors = [update["w"][0] for update in updates]
+    np.testing.assert_allclose(factors, [0, -0.1, 0, -0.2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_vmap_over_strengths_is_the_loop(form):
+    params = params_in("float32")
+
+    def trained(number):
+        optimizer = optax.chain(optax.sgd(0.1), form(number))
+        return train(optimizer, params, 3)[0]["dense"]["kernel"]
+
+    numbers = jnp.array([0.0, 0.1, 0.5])
+    loop = [trained(number) for number in numbers]
+    np.testing.assert_allclose(jax.vmap(trained)(numbers), loop, rtol=1e-5, atol=1e-7)
+
+
+# --- which leaves, and towards what ---
+
+
+def test_leaves_outside_where_stay_bitwise_still():
+    chain = optax.chain(optax.set_to_zero(), decoupled_decay(0.1, 0.1, where="kernel"))
+    proximal = optax.chain(optax.set_to_zero(), proximal_step(l1.on("kernel"), 0.1))
+    for optimizer in (chain, proximal):
+        params = params_in("float32")
+        moved, _ = train(optimizer, params, 3)
+        np.testing.assert_array_equal(moved["dense"]["bias"], params["dense"]["bias"])
+        assert not np.array_equal(moved["dense"]["kernel"], params["dense"]["kernel"])
+
+
+def test_pure_decay_multiplies_by_one_minus_each_rate():
+    optimizer = optax.chain(optax.set_to_zero(), decoupled_decay(listed, 0.5))
+    with jax.enable_x64(True):
+        moved, _ = train(optimizer, params_in("float64"), 3)
+        factor = np.prod(1 - 0.5 * np.asarray(TABLE, np.float64))
+        assert_close(moved, jax.tree.map(lambda w: factor * w, START), 1e-14)
+
+
+def test_decay_to_a_reference_contracts_the_distance_to_it():
+    params = params_in("float32")
+    reference = jax.tree.map(lambda w: w + 1, params)
+    optimizer = optax.chain(
+        optax.set_to_zero(), decoupled_decay(0.5, 0.5, reference=reference, where=weights)
+    )
+    moved, _ = train(optimizer, params, 2)
+    kernel, target = params["dense"]["kernel"], reference["dense"]["kernel"]
+    wanted = target + 0.75**2 * (kernel - target)
+    np.testing.assert_allclose(moved["dense"]["kernel"], wanted, atol=1e-6)
+    np.testing.assert_array_equal(moved["dense"]["bias"], params["dense"]["bias"])
+
+
+def test_cautious_decay_keeps_the_minimiser_and_plain_decay_does_not():
+    minimiser, curvature = np.array([1.0, -2.0, 0.5]), np.array([1.0, 0.5, 2.0])
+
+    def bowl(w):
+        return 0.5 * jnp.sum(curvature * (w - minimiser) ** 2)
+
+    def distance(cautious):
+        decay = decoupled_decay(0.5, 0.2, cautious=cautious)
+        found, _ = train(optax.chain(optax.sgd(0.2), decay), jnp.full(3, 3.0), 400, loss=bowl)
+        return np.abs(found - minimiser).max()
+
+    with jax.enable_x64(True):
+        assert distance(cautious=True) < 1e-12
+        assert distance(cautious=False) > 0.1
+
+
+def test_cautious_decays_where_the_update_points_to_the_reference_already():
+    decay: Any = decoupled_decay(1.0, 0.5, cautious=True)
+    w, u = jnp.array([2.0, 2.0, -2.0, 0.0, 2.0]), jnp.array([-1.0, 1.0, 1.0, 1.0, 0.0])
+    updates, _ = decay.update(u, decay.init(w), w)
+    np.testing.assert_allclose(updates, [-2.0, 1.0, 2.0, 1.0, -1.0])
+
+
+# --- fixed points are known solutions ---
+
+N = 8
+Q, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((N, 3)))
+DESIGN = np.sqrt(N) * Q  # orthogonal columns: DESIGNᵀ DESIGN = N·I
+TARGET = np.random.default_rng(2).standard_normal(N) + DESIGN @ np.array([1.5, 0.2, -0.8])
+LEAST_SQUARES = DESIGN.T @ TARGET / N
+
+
+def mean_square(w):
+    return jnp.mean((DESIGN @ w - TARGET) ** 2) / 2
+
+
+def test_coupled_sgd_ends_at_the_closed_form_of_ridge():
+    skewed = DESIGN * np.array([1.0, 2.0, 0.5]) + 0.1
+
+    def loss(w):
+        return jnp.mean((skewed @ w - TARGET) ** 2) / 2
+
+    closed = np.linalg.solve(skewed.T @ skewed / N + 2 * 0.1 * np.eye(3), skewed.T @ TARGET / N)
+    with jax.enable_x64(True):
+        for optimizer in (
+            optax.chain(add_penalty_gradient(0.1 * l2), optax.sgd(0.2)),
+            optax.chain(optax.sgd(0.2), proximal_step(0.1 * l2, 0.2)),
+        ):
+            found, _ = train(optimizer, jnp.zeros(3), 600, loss=loss)
+            np.testing.assert_allclose(found, closed, atol=1e-12)
+
+
+def test_proximal_steps_end_at_the_lasso_with_exact_zeros():
+    strength = 0.5 * np.abs(LEAST_SQUARES).max()
+    closed = np.sign(LEAST_SQUARES) * np.maximum(np.abs(LEAST_SQUARES) - strength, 0)
+    assert 0 < np.count_nonzero(closed) < 3
+    with jax.enable_x64(True):
+        optimizer = optax.chain(optax.sgd(0.5), proximal_step(strength * l1, 0.5))
+        found, _ = train(optimizer, jnp.ones(3), 200, loss=mean_square)
+        np.testing.assert_allclose(found, closed, atol=1e-14)
+        np.testing.assert_array_equal(found == 0, closed == 0)
+
+
+def test_after_momentum_the_step_is_the_learning_rate_over_one_minus_momentum():
+    strength = 0.5 * np.abs(LEAST_SQUARES).max()
+    closed = np.sign(LEAST_SQUARES) * np.maximum(np.abs(LEAST_SQUARES) - strength, 0)
+
+    def distance(step):
+        optimizer = optax.chain(optax.sgd(0.05, momentum=0.5), proximal_step(strength * l1, step))
+        found, _ = train(optimizer, jnp.ones(3), 800, loss=mean_square)
+        return np.abs(found - closed).max()
+
+    with jax.enable_x64(True):
+        assert distance(0.05 / (1 - 0.5)) < 1e-12
+        assert distance(0.05) > 0.1
+
+
+# --- misuse ---
+
+
+def text(message):
+    return "^" + re.escape(message) + "$"
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_missing_params_name_the_call_to_make(name):
+    optimizer = FORMS[name](0.1)
+    message = (
+        f"{name}: expected the parameters, got None; call optimizer.update(grads, state, params)"
+    )
+    with pytest.raises(ValueError, match=text(message)):
+        optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))
+
+
+@pytest.mark.parametrize("make", [add_penalty_gradient, lambda p: proximal_step(p, 0.1)])
+@pytest.mark.parametrize("wrong", [1e-4, None, jnp.array(0.1)], ids=repr)
+def test_what_is_no_penalty_raises_with_the_recipe(make, wrong):
+    with pytest.raises(TypeError) as error:
+        make(wrong)
+    assert re.fullmatch(
+        r"(add_penalty_gradient|proximal_step): expected a penalty such as 1e-4 \* l2, got "
+        + re.escape(repr(wrong))
+        + r"; inside optax.inject_hyperparams inject the numbers: "
+        r"lambda strength, learning_rate: optax.chain\(...strength \* l2...\)",
+        str(error.value),
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "argument"),
+    [
+        (lambda: decoupled_decay(0.1 * l2, 0.1), "decoupled_decay: expected rate"),
+        (lambda: decoupled_decay(0.1, 0.1 * l2), "decoupled_decay: expected learning_rate"),
+        (lambda: proximal_step(l1, 0.1 * l2), "proximal_step: expected learning_rate"),
+    ],
+)
+def test_a_penalty_for_a_number_raises(make, argument):
+    message = (
+        f"{argument} to be a number or a schedule, got the penalty 0.1 * l2; "
+        f"for a penalty use add_penalty_gradient or proximal_step"
+    )
+    with pytest.raises(TypeError, match=text(message)):
+        make()
