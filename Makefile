@@ -14,7 +14,7 @@ mnist: $(VENV)/.experiments
 	@$(BIN)/python -m experiments.mnist $(ARGS)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/basedpyright

@@ -144,9 +144,9 @@ def build(config: Config, dataset: Dataset) -> Program:
     started = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:  # XLA compiles on both cores if asked twice
         size = functools.partial(training.size, training.penalty(config))
-        sizing = pool.submit(compiled, jax.jit(size), state.params)
+        sizing = pool.submit(compiled, jax.jit(size).lower(state.params))
         epoch = jax.jit(make_epoch(config, dataset, tx), donate_argnums=0)
-        epoch = compiled(epoch, state, order, train, test)
+        epoch = compiled(epoch.lower(state, order, train, test))
     seconds = time.perf_counter() - started
     return Program(config, epoch, sizing.result(), start, train, test, seconds)
 
@@ -156,9 +156,8 @@ def weight_dtype(config: Config) -> Any:
     return jnp.promote_types(jnp.dtype(config.dtype), jnp.float32)
 
 
-def compiled(function: Any, *args: Any) -> Any:
-    """A jitted function, compiled for these arguments."""
-    lowered = function.lower(*args)
+def compiled(lowered: Any) -> Any:
+    """A lowered function, compiled with the options that suit this program."""
     if jax.default_backend() != "cpu":
         return lowered.compile()
     try:

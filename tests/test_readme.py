@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -28,8 +29,17 @@ def make(command: str, *flags: str) -> list[str]:
 
 
 def run(command: list[str]) -> str:
+    # not those of the `make test` that this may run in: its ARGS would be passed on
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    environment.pop("ARGS", None)
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
