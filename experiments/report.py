@@ -23,10 +23,11 @@ def curves(records: Sequence[dict[str, Any]], title: str, path: Path) -> None:
       path: the file to write.
     """
     epochs = [record["epoch"] for record in records]
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(11, 3.4))
+    figure.subplots_adjust(left=0.06, right=0.985, bottom=0.15, top=0.82, wspace=0.32)
     loss, accuracy, penalty = figure.subplots(1, 3)
     for key, colour, style, label in (
-        ("loss", BLUE, "o-", "training (mean over batches)"),
+        ("loss", BLUE, "o-", "training"),
         ("test_loss", ORANGE, "s--", "test"),
     ):
         loss.plot(epochs, [float(r[key]) for r in records], style, color=colour, label=label)

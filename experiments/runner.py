@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -121,7 +122,7 @@ def make_step(config: Config, dataset: Dataset, tx: optax.GradientTransformation
 def make_epoch(config: Config, dataset: Dataset, tx: optax.GradientTransformation) -> Any:
     """epoch(state, order, train, test) → (state, metrics) of a configuration."""
     step, apply = make_step(config, dataset, tx), make_apply(config, dataset)
-    return training.make_epoch(step, apply, jnp.dtype(config.dtype))
+    return training.make_epoch(step, training.make_evaluate(apply, jnp.dtype(config.dtype)))
 
 
 def build(config: Config, dataset: Dataset) -> Program:
@@ -192,6 +193,21 @@ def train(program: Program, seed: int | None = None) -> Iterator[Epoch]:
         found = jax.device_get((metrics, program.size(state.params)))
         values = {name: float(v) for part in found for name, v in part._asdict().items()}
         yield Epoch(number, values, state, time.perf_counter() - started)
+
+
+def evaluation_seconds(program: Program, dataset: Dataset, repeats: int = 5) -> float:
+    """What the evaluation alone takes, which an epoch contains: the median of some calls."""
+    config = program.config
+    apply, dtype = make_apply(config, dataset), jnp.dtype(config.dtype)
+    params = jax.device_put(program.start(config.seed).params)
+    evaluate = jax.jit(training.make_evaluate(apply, dtype))
+    evaluate = compiled(evaluate.lower(params, program.test))
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        jax.block_until_ready(evaluate(params, program.test))
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
 
 
 def facts(device: Any, dataset: Dataset) -> dict[str, Any]:

@@ -216,19 +216,27 @@ def scan_batches(
     return run
 
 
+def make_evaluate(apply: Apply, dtype: Any) -> Callable[[Any, Images], tuple[Any, Any]]:
+    """evaluate(params, test) → (mean cross-entropy, accuracy) of the test images."""
+
+    def evaluate(params: Any, test: Images) -> tuple[Any, Any]:
+        logits = apply(params, pixels(test.images, dtype))
+        correct = jnp.argmax(logits, -1) == test.labels
+        return jnp.mean(cross_entropy(logits, test.labels)), jnp.mean(correct)
+
+    return evaluate
+
+
 def make_epoch(
-    step: Step, apply: Apply, dtype: Any
+    step: Step, evaluate: Callable[[Any, Images], tuple[Any, Any]]
 ) -> Callable[[State, Order, Images, Images], tuple[State, Metrics]]:
-    """epoch(state, order, train, test) → (state, metrics): all batches, then the test images."""
+    """epoch(state, order, train, test) → (state, metrics): all batches, then ``evaluate``."""
     run = scan_batches(step)
 
     def epoch(state: State, order: Order, train: Images, test: Images) -> tuple[State, Metrics]:
         state, losses = run(state, order, train)
         state = state._replace(epoch=state.epoch + 1)
-        logits = apply(state.params, pixels(test.images, dtype))
-        test_loss = jnp.mean(cross_entropy(logits, test.labels))
-        accuracy = jnp.mean(jnp.argmax(logits, -1) == test.labels)
-        return state, Metrics(jnp.mean(losses), test_loss, accuracy)
+        return state, Metrics(jnp.mean(losses), *evaluate(state.params, test))
 
     return epoch
 

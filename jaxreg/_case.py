@@ -1,6 +1,6 @@
 """A penalty on arrays of one shape, and what it says of them: what the laws are about.
 
-The mathematics is checked in float64, whatever the session's default, so that a wrong factor
+The mathematics is checked in float64, whatever JAX's default, so that a wrong factor
 cannot pass for rounding; that of complex arrays likewise, with the real inner product Re⟨a, b⟩.
 """
 

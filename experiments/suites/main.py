@@ -82,10 +82,22 @@ def run(repeats: int, quick: bool, console: Console, record: Record) -> dict[str
         trials = {name: _try(name, quick, console) for name in PEER_COMMANDS}
         best = {name: min(seconds, key=seconds.__getitem__) for name, seconds in trials.items()}
         timings = interleave({**ours, **_peers(epochs, best)}, repeats, on_sample=on_sample)
-    _print(timings, best, console)
+    evaluation = _evaluation()
+    _print(timings, best, evaluation, epochs, console)
     columns = (*PROCESS_COLUMNS, *EPOCH_COLUMNS)
     measured = as_json(timings, columns, TARGETS)
-    return {"epochs": epochs, "trials": trials, "settings": best, **measured}
+    found = {"epochs": epochs, "evaluation_seconds": evaluation, "trials": trials}
+    return {**found, "settings": best, **measured}
+
+
+def _evaluation() -> float:
+    """Seconds of one evaluation of the main job, which its epochs contain, by itself."""
+    from experiments import runner
+    from experiments.config import Config, resolved
+    from experiments.data import load
+
+    dataset = load("mnist")
+    return runner.evaluation_seconds(runner.build(resolved(Config()), dataset), dataset)
 
 
 def _ours(epochs: int, cache: str) -> dict[str, Callable[[], Sample]]:
@@ -178,16 +190,18 @@ def _sample(process: Process, epoch_seconds: Sequence[float], phases: Sample) ->
     }
 
 
-def _print(timings: Timings, best: Mapping[str, str], console: Console) -> None:
+def _print(
+    timings: Timings, best: Mapping[str, str], evaluation: float, epochs: int, console: Console
+) -> None:
     console.print(table("Whole process, from start to exit", timings, PROCESS_COLUMNS))
     console.print(table("Steady epoch, evaluation included", timings, EPOCH_COLUMNS))
     for name, setting in best.items():
         console.print(f"{name}: {setting}", style="dim")
-    console.print(_phase_table(timings))
+    console.print(_phase_table(timings, evaluation * epochs))
     console.print(target_table(timings, TARGETS))
 
 
-def _phase_table(timings: Timings) -> Table:
+def _phase_table(timings: Timings, evaluation: float) -> Table:
     """Seconds of each phase of jaxreg's process, and of what lies outside all of them.
 
     The data is unpacked while jax is imported, so that its time is not added to the others.
@@ -199,6 +213,7 @@ def _phase_table(timings: Timings) -> Table:
     }
     for phase, label in PHASES.items():
         result.add_row(label, *(f"{phases[phase]:.2f}" for phases in seconds.values()))
+    result.add_row("  of it evaluate", *[f"{evaluation:.2f}"] * 2)
     outside = [
         timings.spread("process", name).median - sum(phases.values()) + phases["data"]
         for name, phases in seconds.items()
