@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import jaxreg
 from experiments import models, training
 from experiments.config import Config, ConfigError
 from experiments.data import Dataset
@@ -218,5 +217,4 @@ def facts(device: Any, dataset: Dataset) -> dict[str, Any]:
         "data": dataset.name,
         "train_examples": len(dataset.train.labels),
         "test_examples": len(dataset.test.labels),
-        "jaxreg": jaxreg.__version__,
     }
