@@ -21,8 +21,11 @@ The map of the house, from the ground up:
   - constraints: `non_negative`, `box`, `max_norm`
 - which leaves: `where`, `weights`, `biases`; `describe` shows what a rule covers.
 - in a loss: `regularized(loss, penalty)` returns the total and its `Parts`.
-- in an optax chain: `add_penalty_gradient` first (coupled), or `decoupled_decay` or
-  `proximal_step` last.
+- in an optax chain: `add_penalty_gradient` first (coupled), or `decoupled_decay`,
+  `proximal_step` or `project` last; `jaxreg.testing.check_transform` proves your own.
+- of any optimizer, `audit(optimizer, params)` tells what it does to weights: an `Audit` of
+  `LeafAudit`.
+- many trainings as one program: `sweep(train, points)` over a `grid`, which returns a `Sweep`.
 - `jaxreg.diagnostics`: norms, sparsity, ranks, angles, the distance from a solution.
 - `jaxreg.prox`: the operators of one array. `jaxreg.convert`: λ in the terms of PyTorch, optax,
   Keras, scikit-learn and the papers.
@@ -32,12 +35,17 @@ from jaxreg import convert as convert
 from jaxreg import diagnostics as diagnostics
 from jaxreg import prox as prox
 from jaxreg import testing as testing
+from jaxreg._audit.report import Audit as Audit
+from jaxreg._audit.report import audit as audit
+from jaxreg._audit.verdict import LeafAudit as LeafAudit
 from jaxreg._constraint import box as box
 from jaxreg._constraint import non_negative as non_negative
+from jaxreg._decay import decoupled_decay as decoupled_decay
 from jaxreg._entrywise import elastic_net as elastic_net
 from jaxreg._entrywise import huber as huber
 from jaxreg._entrywise import l1 as l1
 from jaxreg._entrywise import l2 as l2
+from jaxreg._grid import grid as grid
 from jaxreg._matrix import nuclear as nuclear
 from jaxreg._matrix import orthogonal as orthogonal
 from jaxreg._matrix import spectral as spectral
@@ -48,6 +56,8 @@ from jaxreg._nonconvex import scad as scad
 from jaxreg._objective import Parts as Parts
 from jaxreg._objective import regularized as regularized
 from jaxreg._penalty import Penalty as Penalty
+from jaxreg._proximal import project as project
+from jaxreg._proximal import proximal_step as proximal_step
 from jaxreg._select import biases as biases
 from jaxreg._select import describe as describe
 from jaxreg._select import weights as weights
@@ -55,9 +65,9 @@ from jaxreg._select import where as where
 from jaxreg._structured import group_lasso as group_lasso
 from jaxreg._structured import max_norm as max_norm
 from jaxreg._structured import sparse_group_lasso as sparse_group_lasso
+from jaxreg._sweep import Sweep as Sweep
+from jaxreg._sweep import sweep as sweep
 from jaxreg._transforms import add_penalty_gradient as add_penalty_gradient
-from jaxreg._transforms import decoupled_decay as decoupled_decay
-from jaxreg._transforms import proximal_step as proximal_step
 from jaxreg._tree import pytree as pytree
 from jaxreg._tree import static as static
 

@@ -7,7 +7,7 @@ every step, also where the textbook's formula stops to hold.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ class LogSum(Penalty):
     eps: Any
 
     __name__ = "log_sum"
+    entrywise: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
         size = _norm.modulus(w)
@@ -70,6 +71,7 @@ class MCP(Penalty):
     gamma: Any
 
     __name__ = "mcp"
+    entrywise: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
         size = _norm.modulus(w)
@@ -121,6 +123,7 @@ class SCAD(Penalty):
     a: Any
 
     __name__ = "scad"
+    entrywise: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
         size = _norm.modulus(w)
@@ -197,6 +200,7 @@ class L0(Gradientless):
     """
 
     __name__ = "l0"
+    entrywise: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
         return jnp.sum(jnp.sign(jnp.abs(self.held(w))))  # NaN is neither zero nor not

@@ -25,6 +25,21 @@ def checked(name: str, number: Any) -> Any:
     return value
 
 
+def positive(name: str, number: Any) -> Any:
+    """``number``, once it is known to be finite and > 0."""
+    number = checked(name, number)
+    if is_python(number) and number == 0:
+        raise ValueError(f"{name}: expected a number > 0, got 0")
+    return number
+
+
+def at_most_one(name: str, number: Any, *, below: bool = False) -> Any:
+    """``number``, once it is known to be ≤ 1, or < 1 with ``below``."""
+    if is_python(number) and (number > 1 or (below and number == 1)):
+        raise ValueError(f"{name}: expected a number {'<' if below else '≤'} 1, got {number!r}")
+    return number
+
+
 def setting(
     owner: str, name: str, number: Any, *, above: float = -math.inf, least: float = -math.inf
 ) -> Any:

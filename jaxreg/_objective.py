@@ -28,9 +28,16 @@ def regularized(
     The convention: the loss is a mean over the batch, the penalty a sum over parameters, added
     once. Choose models by ``parts.data``; the total depends on the strength.
 
-    On several devices the loss must be the mean over the *global* batch. Under ``jit`` with
-    sharded arrays it is. Under ``pmap`` and ``shard_map`` take ``jax.lax.pmean`` of the data loss
-    *inside* ``loss`` and ``pmean`` of the gradient outside: then the penalty counts once.
+    On several devices the data loss must be the mean over the *global* batch, and the penalty must
+    count once. Under ``jit`` with sharded arrays both hold as they stand. Under ``pmap`` and
+    ``shard_map`` it depends on where ``jax.lax.pmean`` is (n devices):
+
+    - of the gradient alone: right under ``pmap`` and ``shard_map(check_vma=False)``, in one
+      exchange; under ``shard_map`` as it is by default, **n times the gradient**, since the gradient
+      by parameters that all devices share is a sum over them already;
+    - of the data loss alone, inside ``loss``: right under ``shard_map`` by default; under the
+      other two **each device keeps its own batch's gradient**, and parameters drift apart;
+    - of both: right under all three, in two exchanges or more.
 
     Args:
       loss: ``loss(params, *args, **kwargs)``, a scalar, or ``(scalar, aux)`` with ``has_aux``.

@@ -57,7 +57,9 @@ class Penalty:
 
     To write one, subclass with ``@jaxreg.pytree`` and define ``array_value(w)`` and
     ``array_prox(w, step)`` for one array of at least float32, of strength 1; the base class does
-    trees, dtypes, selection and strength. ``array_grad`` defaults to automatic differentiation.
+    trees, dtypes, selection and strength. ``array_grad`` defaults to automatic differentiation,
+    and ``array_metric_prox(w, steps)``, with a step for every entry, to ``array_prox`` where the
+    class says ``entrywise = True``.
 
     >>> import jax.numpy as jnp
     >>> from jaxreg import l1, l2, weights
@@ -77,6 +79,7 @@ class Penalty:
 
     # What the prox of a sum follows from; see `jaxreg._prox_sum`.
     quadratic: ClassVar[bool] = False  # the squared distance
+    entrywise: ClassVar[bool] = False  # Σ f(wᵢ), so that array_prox takes a step for every entry
     convex_entrywise: ClassVar[bool] = False  # Σ f(wᵢ) with f convex
     interval: ClassVar[bool] = False  # the constraint that entries lie in an interval
     homogeneous: ClassVar[bool] = False  # convex, and value(c·w) = c·value(w) for c > 0
@@ -89,6 +92,19 @@ class Penalty:
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         """argmin_v step·value(v) + ½‖v − w‖² for one array."""
         raise NotImplementedError(f"{type(self).__name__} does not define array_prox")
+
+    def array_metric_prox(self, w: jax.Array, steps: jax.Array) -> jax.Array:
+        """argmin_v value(v) + ½Σ|v − w|²/steps for one array: a step for every entry of ``w``.
+
+        An entrywise penalty needs no other formula than ``array_prox``.
+        """
+        if self.entrywise or self.convex_entrywise:
+            return self.array_prox(w, steps)
+        raise NotImplementedError(
+            f"{self!r}: expected a penalty whose prox is known with a step for every entry "
+            f"(metric='adam'), got one that couples entries otherwise than by the norms of groups; "
+            f"end the chain with proximal_step(penalty, learning_rate), or put it into the loss"
+        )
 
     def array_grad(self, w: jax.Array) -> jax.Array:
         """The gradient of ``array_value``: the direction of steepest ascent, also if complex."""

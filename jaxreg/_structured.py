@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxreg import _norm, _number, prox
+from jaxreg import _diagonal, _norm, _number, prox
 from jaxreg._entrywise import l1
 from jaxreg._penalty import Constraint, Penalty
 from jaxreg._tree import pytree, static
@@ -42,6 +42,9 @@ class GroupLasso(Penalty):
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.group_lasso(w, step, self.axis)
+
+    def array_metric_prox(self, w: jax.Array, steps: jax.Array) -> jax.Array:
+        return _diagonal.group_lasso(w, steps, self.axis)
 
 
 def group_lasso(axis: Axis) -> Penalty:
@@ -148,6 +151,9 @@ class MaxNorm(Constraint):
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.max_norm(w, self._bound(jnp.finfo(w.dtype).dtype), self.axis)
+
+    def array_metric_prox(self, w: jax.Array, steps: jax.Array) -> jax.Array:
+        return _diagonal.max_norm(w, self._bound(steps.dtype), steps, self.axis)
 
     def _bound(self, dtype: Any) -> jax.Array:
         return _number.scalar("bound", self.bound, dtype)

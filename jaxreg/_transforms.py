@@ -1,14 +1,15 @@
-"""Regularization as optax transformations: before the optimizer (coupled) or after it.
+"""Regularization as optax transformations: what they share, and the one that comes first.
 
-First in the chain, `add_penalty_gradient` is the penalty in the loss. Last in the chain,
-`decoupled_decay` is weight decay as AdamW means it and `proximal_step` gives exact zeros. Every
-rate, learning rate and penalty may be a number, a traced value or a schedule of the step (0 for
-the first update), and the state has the same structure for all of them.
+First in the chain, `add_penalty_gradient` is the penalty in the loss. Last in the chain are
+`decoupled_decay`, weight decay as AdamW means it (`_decay`), and `proximal_step` and `project`,
+which give exact zeros and keep bounds (`_proximal`). Every rate, learning rate and penalty may be a
+number, a traced value or a schedule of the step (0 for the first update), and the state has the
+same structure for all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,12 +17,14 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from jaxreg import _tree
+from jaxreg import _number, _tree
 from jaxreg._penalty import Penalty
-from jaxreg._select import where as rule
+from jaxreg._term import Term, by_leaf, grad_of_sum
 from jaxreg._tree import Leaf
 
 ScalarOrSchedule = ArrayLike | Callable[[Any], ArrayLike]
+PenaltyOrSchedule = Penalty | Callable[[Any], Penalty]
+Move = Callable[[Sequence[Any], Sequence[Leaf], Any], Sequence[Any]]  # of updates, leaves, count
 
 
 class StepState(NamedTuple):
@@ -30,14 +33,15 @@ class StepState(NamedTuple):
     count: Any  # int32 scalar  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
-def add_penalty_gradient(
-    penalty: Penalty | Callable[[Any], Penalty],
-) -> optax.GradientTransformation:
+def add_penalty_gradient(penalty: PenaltyOrSchedule) -> optax.GradientTransformation:
     """Adds the gradient of the penalty to the gradient of the data loss: coupled regularization.
 
     u ← g + ∇penalty(w). First in the chain, it equals ``regularized(loss, penalty)`` for every
     optimizer. ``add_penalty_gradient(λ * l2)`` is ``optax.add_decayed_weights(2λ)``, which is what
     ``weight_decay=2λ`` means in PyTorch's SGD and Adam.
+
+    Leaves that the penalty does not select, and updates that are None, are left as they are.
+    ``optax.MultiSteps`` goes around the whole chain.
 
     Args:
       penalty: a penalty, or a schedule ``step -> penalty``. (Inside ``optax.inject_hyperparams``
@@ -48,7 +52,9 @@ def add_penalty_gradient(
       A transformation whose ``update`` needs ``params``.
 
     Raises:
-      TypeError: if ``penalty`` is neither.
+      TypeError: if ``penalty`` is neither; in ``init``, if it has no gradient (l0, constraints).
+      ValueError: in ``init``, if a rule of the penalty matches no leaf, or a leaf does not fit; in
+        ``update``, without parameters, or if updates and parameters are different trees.
 
     >>> from jaxreg import l2
     >>> optimizer = optax.chain(add_penalty_gradient(0.5 * l2), optax.sgd(0.1))
@@ -56,152 +62,105 @@ def add_penalty_gradient(
     >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
     >>> updates
     Array([-0.1,  0.2], dtype=float32)
+
+    References: Loshchilov & Hutter 2019, *Decoupled weight decay regularization*, algorithms 1
+    and 2, in contrast (arXiv:1711.05101).
     """
-    _require_penalty("add_penalty_gradient", penalty)
+    require_penalty("add_penalty_gradient", penalty)
 
-    def move(updates: Any, params: Any, count: jax.Array) -> Any:
-        added = _at(penalty, count).grad(params)
-        return jax.tree.map(lambda u, g: u + g.astype(u.dtype), updates, added)
+    def move(updates: Sequence[Any], leaves: Sequence[Leaf], count: Any) -> list[Any]:
+        rows = acting(at(penalty, count), updates, leaves)
+        return [_with_gradient(*row) if row[2] else row[0] for row in rows]
 
-    return _transformation("add_penalty_gradient", move)
+    return transformation("add_penalty_gradient", move)
 
 
-def decoupled_decay(
-    rate: ScalarOrSchedule,
-    learning_rate: ScalarOrSchedule,
-    *,
-    where: Any = None,
-    reference: Any = None,
-    cautious: bool = False,
+def _with_gradient(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
+    return u + grad_of_sum(leaf, terms).astype(u.dtype)
+
+
+def transformation(
+    name: str, move: Move, notice: Callable[[Sequence[Leaf]], None] = lambda leaves: None
 ) -> optax.GradientTransformation:
-    """Weight decay beside the gradient step, last in the chain: never seen by the optimizer.
+    """A transformation that counts its updates and needs the parameters.
 
-    u ← u − learning_rate_t · rate_t · (w − reference).
-
-    With the optimizer's own learning rate it is AdamW of PyTorch and optax:
-    ``optax.chain(optax.adam(lr), decoupled_decay(ω, lr))`` equals ``optax.adamw(lr,
-    weight_decay=ω)``. With the schedule's multiplier s_t alone in its place it is AdamW and SGDW
-    as published, where the decay does not depend on the base learning rate. Only for plain SGD
-    does ω = 2λ equal the penalty λ‖w‖² in the loss; for Adam no λ does.
-
-    Args:
-      rate: ω, decay per unit of ``learning_rate``; a number, traced value or schedule.
-      learning_rate: what multiplies the rate; likewise. No default, since this is the choice.
-      where: which leaves decay, as for `jaxreg.where`; None for all.
-      reference: a tree like the parameters that they decay to, instead of 0.
-      cautious: decays only entries whose update points towards the reference already, so that
-        the minimiser of the data loss stays one.
-
-    Returns:
-      A transformation whose ``update`` needs ``params``.
-
-    Raises:
-      TypeError: if a rate is a penalty.
-
-    >>> optimizer = optax.chain(optax.sgd(0.1), decoupled_decay(0.5, 0.1))
-    >>> params = jnp.array([1.0, -2.0])
-    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
-    >>> updates
-    Array([-0.05,  0.1 ], dtype=float32)
-
-    References: Loshchilov & Hutter 2019, *Decoupled weight decay regularization*
-    (arXiv:1711.05101); Chen et al. 2025, *Cautious weight decay* (arXiv:2510.12402).
+    Its ``init`` gives ``notice``, and then tries the move on abstract values, so that what cannot
+    work fails before the first step.
     """
-    _require_number("decoupled_decay", rate=rate, learning_rate=learning_rate)
-    chosen = rule(where)
-    named = None if reference is None else _tree.named_copy(reference)
-
-    def move(updates: Any, params: Any, count: jax.Array) -> Any:
-        factors = jnp.asarray(_at(learning_rate, count)), jnp.asarray(_at(rate, count))
-        leaves = _tree.leaves(params)
-        rows = zip(jax.tree.leaves(updates), leaves, chosen.selected(leaves), strict=True)
-        moved = [_decayed(u, leaf, factors, named, cautious) if on else u for u, leaf, on in rows]
-        return _tree.replace_leaves(updates, moved)
-
-    return _transformation("decoupled_decay", move)
-
-
-def _decayed(u: Any, leaf: Leaf, factors: Any, named: Any, cautious: bool) -> Any:
-    w = leaf.value
-    real = _tree.real_dtype(_tree.widen(w).dtype)  # schedules are float32 whatever the parameters
-    learning_rate, rate = (factor.astype(real) for factor in factors)
-    amount = learning_rate * rate
-    distance = w if named is None else w - _tree.named(named, leaf).astype(w.dtype)
-    decay = amount.astype(w.dtype) * distance
-    if cautious:
-        towards = jnp.real(jnp.conj(u) * distance) <= 0
-        decay = jnp.where(towards, decay, 0)
-    return u - decay.astype(u.dtype)
-
-
-def proximal_step(
-    penalty: Penalty | Callable[[Any], Penalty], learning_rate: ScalarOrSchedule
-) -> optax.GradientTransformation:
-    """The proximal operator after the step, last in the chain: exact zeros for ``l1``.
-
-    w ← prox(w + u; learning_rate) = argmin_v penalty(v) + ‖v − (w + u)‖² / (2·learning_rate).
-
-    After plain gradient steps of the same learning rate it is proximal gradient descent, whose
-    fixed points minimise data loss + penalty. After momentum μ the matching step is
-    ``learning_rate / (1 − μ)``. After Adam it is a decoupled shrinkage, whose fixed points are
-    not those minimisers, because Adam scales every entry's step differently.
-
-    Args:
-      penalty: a penalty, or a schedule ``step -> penalty``.
-      learning_rate: the length of the step that it follows; a number, traced value or schedule.
-
-    Returns:
-      A transformation whose ``update`` needs ``params``.
-
-    Raises:
-      TypeError: if ``penalty`` is no penalty, or ``learning_rate`` is one.
-
-    >>> from jaxreg import l1
-    >>> optimizer = optax.chain(optax.sgd(0.1), proximal_step(5.0 * l1, 0.1))
-    >>> params = jnp.array([0.2, -2.0])
-    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
-    >>> optax.apply_updates(params, updates)
-    Array([ 0. , -1.5], dtype=float32)
-
-    References: Parikh & Boyd 2014, *Proximal Algorithms*, §4.2.
-    """
-    _require_penalty("proximal_step", penalty)
-    _require_number("proximal_step", learning_rate=learning_rate)
-
-    def move(updates: Any, params: Any, count: jax.Array) -> Any:
-        arrived = jax.tree.map(lambda w, u: w + u.astype(w.dtype), params, updates)
-        landed = _at(penalty, count).prox(arrived, _at(learning_rate, count))
-        return jax.tree.map(lambda v, w, u: (v - w).astype(u.dtype), landed, params, updates)
-
-    return _transformation("proximal_step", move)
-
-
-def _transformation(
-    name: str, move: Callable[[Any, Any, jax.Array], Any]
-) -> optax.GradientTransformation:
-    """A transformation that counts its updates and needs the parameters."""
 
     def init(params: Any) -> StepState:
-        del params
+        leaves = _tree.leaves(params)
+        notice(leaves)
+        rehearse(move, leaves)
         return StepState(jnp.zeros((), jnp.int32))
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        if params is None:
-            raise ValueError(
-                f"{name}: expected the parameters, got None; call "
-                f"optimizer.update(grads, state, params)"
-            )
-        return move(updates, params, state.count), StepState(optax.safe_increment(state.count))
+        flat = beside(name, updates, params)
+        moved = move(flat, _tree.leaves(params), state.count)
+        return _tree.replace_leaves(params, moved), after(state)
 
     return optax.GradientTransformation(init, update)
 
 
-def _at(value: Any, count: jax.Array) -> Any:
+def rehearse(move: Move, leaves: Sequence[Leaf]) -> None:
+    """Raises what the first move would, without computing it.
+
+    optax also calls ``init`` on placeholders; they are no parameters.
+    """
+
+    def first() -> None:
+        move([leaf.value for leaf in leaves], leaves, jnp.zeros((), jnp.int32))
+
+    if any(leaf.is_parameter for leaf in leaves):
+        jax.eval_shape(first)
+
+
+def after(state: StepState) -> StepState:
+    return StepState(optax.safe_increment(state.count))
+
+
+def beside(name: str, updates: Any, params: Any) -> list[Any]:
+    """For every leaf of the parameters, its update, or None."""
+    if params is None:
+        raise ValueError(
+            f"{name}: expected the parameters, got None; call "
+            f"optimizer.update(grads, state, params)"
+        )
+    try:
+        return jax.tree.structure(params).flatten_up_to(updates)
+    except ValueError:
+        raise ValueError(_difference(name, updates, params)) from None
+
+
+def _difference(name: str, updates: Any, params: Any) -> str:
+    ours, theirs = ([leaf.name for leaf in _tree.leaves(tree)] for tree in (params, updates))
+    missing = [leaf for leaf in ours if leaf not in theirs]
+    surplus = [leaf for leaf in theirs if leaf not in ours]
+    lists = [("no ", missing), ("", surplus)]
+    got = " and ".join(f"{no}{', '.join(map(repr, some[:3]))}" for no, some in lists if some)
+    return (
+        f"{name}: expected updates that are a tree like the parameters, got "
+        f"{got or 'other containers'}; call optimizer.update(grads, state, params) with the "
+        f"parameters that the gradients belong to"
+    )
+
+
+def acting(
+    penalty: Penalty, updates: Sequence[Any], leaves: Sequence[Leaf]
+) -> list[tuple[Any, Leaf, list[Term]]]:
+    """For every leaf its update, itself, and the terms that act on it: none where None updates."""
+    terms = by_leaf(penalty._terms(), leaves)
+    rows = zip(updates, leaves, terms, strict=True)
+    return [(u, leaf, some if u is not None else []) for u, leaf, some in rows]
+
+
+def at(value: Any, count: Any) -> Any:
+    """What a schedule says of a step; anything else is itself."""
     is_schedule = callable(value) and not isinstance(value, Penalty)
     return value(count) if is_schedule else value
 
 
-def _require_penalty(name: str, penalty: Any) -> None:
+def require_penalty(name: str, penalty: Any) -> None:
     if not (isinstance(penalty, Penalty) or callable(penalty)):
         raise TypeError(
             f"{name}: expected a penalty such as 1e-4 * l2, got {penalty!r}; inside "
@@ -210,10 +169,11 @@ def _require_penalty(name: str, penalty: Any) -> None:
         )
 
 
-def _require_number(name: str, **values: Any) -> None:
-    for argument, value in values.items():
-        if isinstance(value, Penalty):
-            raise TypeError(
-                f"{name}: expected {argument} to be a number or a schedule, got the penalty "
-                f"{value!r}; for a penalty use add_penalty_gradient or proximal_step"
-            )
+def number_or_schedule(name: str, argument: str, value: Any) -> Any:
+    """A Python number as a valid float; schedules and arrays as they are."""
+    if isinstance(value, Penalty):
+        raise TypeError(
+            f"{name}: expected {argument} to be a number or a schedule, got the penalty "
+            f"{value!r}; for a penalty use add_penalty_gradient or proximal_step"
+        )
+    return _number.checked(f"{name}, {argument}", value)

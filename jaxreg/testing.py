@@ -1,11 +1,13 @@
-"""Checks for people who write their own penalties; the laws themselves are in `_laws`.
+"""Checks for people who write their own penalties and optax transformations.
+
+The laws themselves are in `_laws` and `_transform_laws`.
 
 Nothing here needs a test framework: a check raises an AssertionError or returns None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +18,8 @@ from jax.typing import DTypeLike
 from jaxreg._case import STEPS, Broken, Case
 from jaxreg._laws import LAWS, Law
 from jaxreg._penalty import Penalty
+from jaxreg._select import where
+from jaxreg._transform_laws import TRANSFORM_LAWS, Transform, TransformLaw
 
 SHAPES = ((4, 3), (2, 3, 4))
 CONVEX = ("quadratic", "convex_entrywise", "interval", "homogeneous", "radial")
@@ -23,7 +27,7 @@ DTYPES = (jnp.bfloat16, jnp.float16, jnp.float32, jnp.float64)
 
 
 class LawViolation(AssertionError):  # noqa: N818
-    """A penalty breaks a law, whose name is ``law``."""
+    """A penalty or a transformation breaks a law, whose name is ``law``."""
 
     def __init__(self, law: str, message: str):
         super().__init__(f"{law}: {message}")
@@ -80,15 +84,78 @@ def check_penalty(
     with jax.enable_x64(True):
         for shape in shapes:
             for case in _cases(penalty, tuple(shape), dtypes, minimiser, tree or _layer, told):
+                place = f"for {penalty!r} on {np.dtype(case.dtype)} of shape {case.shape}"
                 for law in LAWS:
-                    _check_law(law, case)
+                    _check_law(law, case, place)
 
 
-def _check_law(law: Law, case: Case) -> None:
+def check_transform(
+    factory: Callable[..., Any],
+    *,
+    numbers: Mapping[str, float] | None = None,
+    schedules: Sequence[str] = (),
+    still: Any = None,
+    params: Any = None,
+    dtypes: Sequence[DTypeLike] = (jnp.bfloat16, jnp.float32, jnp.float64),
+    update_args: Mapping[str, Any] | None = None,
+) -> None:
+    """Checks that an optax transformation obeys every law that applies to it.
+
+    Its updates are a tree like the gradients, with the same shapes and dtypes; its state holds
+    arrays alone and keeps its structure; the same arguments give the same updates, also from a
+    restored state; ``jit`` changes nothing and compiles once; without parameters it works, or
+    names ``optimizer.update(grads, state, params)``; None leaves and empty trees are left alone;
+    zeros give no NaN; ``optax.chain``, ``masked``, ``MultiSteps`` and ``inject_hyperparams``,
+    ``vmap`` over its numbers and sharded parameters change nothing; schedules begin at step 0 and
+    advance; frozen leaves stay as they are, to the bit.
+
+    Args:
+      factory: makes the transformation; called with ``numbers``, or others, by name.
+      numbers: its numeric arguments by name, not 0.
+      schedules: the names of those that may also be schedules.
+      still: a rule, as for `jaxreg.where`, of the leaves that it leaves alone; None: none.
+      params: a tree of arrays to try it on; None: a layer of kernel and bias. The first leaf is
+        what a mask leaves out, and a mask of the others has to suit the factory.
+      dtypes: of the parameters and gradients, that the updates have to have too.
+      update_args: what its ``update`` needs besides, such as ``{"value": 1.0}``.
+
+    Raises:
+      LawViolation: an AssertionError that says which law, what was expected and what came.
+
+    >>> import optax
+    >>> check_transform(optax.scale, numbers={"step_size": 0.5})
+    >>> check_transform(lambda: optax.stateless(lambda u, w: w))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    jaxreg.testing.LawViolation: missing params named: ...
+    """
+    told = {"numbers": numbers, "schedules": schedules, "still": still}
+    name = getattr(factory, "__name__", repr(factory))
+    with jax.enable_x64(True):
+        case = Transform(
+            factory,
+            dict(numbers or {}),
+            tuple(schedules),
+            jax.tree.map(lambda w: jnp.asarray(w, jnp.float64), params or _parameters()),
+            tuple(dtypes),
+            None if still is None else where(still),
+            dict(update_args or {}),
+            frozenset(fact for fact, value in told.items() if value),
+        )
+        for law in TRANSFORM_LAWS:
+            _check_law(law, case, f"for {name}")
+
+
+def _parameters() -> Any:
+    """A layer whose axes divide evenly over eight devices."""
+    rng = np.random.default_rng(0)
+    return {"layer": {"bias": rng.standard_normal(8), "kernel": rng.standard_normal((16, 8))}}
+
+
+def _check_law(law: Law | TransformLaw, case: Any, place: str) -> None:
     """Raises LawViolation unless the law holds for the case, or does not apply to it."""
     if not law.needs <= case.facts:
         return
-    place = f"for {case.penalty!r} on {np.dtype(case.dtype)} of shape {case.shape}"
     try:
         law.holds(case)
     except Broken as broken:

@@ -24,21 +24,33 @@ ROOT = pathlib.Path(jaxreg.__file__).parents[1]
 # is missing here fails the test.
 LAYERS = {
     "jaxreg": (
-        ("_number", "_table", "_tree", "_norm", "prox"),  # 0: one array, one number, one tree
+        ("_number", "_rounding", "_table", "_tree", "_norm", "_diagonal", "prox"),  # 0: one array
         ("_roles", "_select"),  # 1: which leaves
         ("_term", "_prox_sum", "_penalty"),  # 2: the abstraction
         ("_entrywise", "_nonconvex", "_constraint", "_structured", "_matrix"),  # 3: the catalogue
         ("_objective", "_measures", "_optimality", "_report", "diagnostics"),  # 4: uses
-        ("_transforms", "convert"),  # 5: optax and other conventions
-        ("_case", "_laws", "testing"),  # 6: tools
+        ("_transforms", "_metric", "_decay", "_proximal"),  # 5: optax
+        ("_strengths", "_rates", "convert"),  # 5: and other conventions
+        ("_case", "_laws", "_transform_laws", "testing"),  # 6: tools
+        ("_audit.__init__", "_audit.black_box", "_audit.probes", "_audit.roots", "_audit.answers"),
+        ("_audit.forms", "_audit.shares", "_audit.shrinkages", "_audit.at_rest", "_audit.judge"),
+        ("_audit.pace", "_audit.in_loss", "_audit.verdict", "_audit.faults", "_audit.report"),
+        ("_grid", "_side_by_side", "_width", "_chunks", "_progress", "_sweep"),  # 6: sweeps
         ("__init__",),  # 7: the public names
     ),
     "experiments": (
         ("__init__", "config", "_dataset", "_tfds", "data"),
-        ("records", "timing", "comparison", "limits", "kernels", "command"),
-        ("models", "training", "runner"),
+        ("records", "timing", "comparison", "limits", "kernels", "command", "hosts"),
+        ("models", "training", "devices", "runner", "sweeping"),
         ("report",),
-        ("contrast", "suites.__init__", "suites.main", "suites.penalties"),
+        (
+            "contrast",
+            "suites.__init__",
+            "suites.main",
+            "suites.penalties",
+            "suites.decay",
+            "suites.sweep",
+        ),
         ("benchmark", "mnist"),
     ),
 }

@@ -79,11 +79,10 @@ def test_what_is_no_penalty_is_refused_before_any_training(wrong):
         regularized(loss, wrong)
 
 
-# --- several devices: one example on each of four, gradients 6.5 to 12.5, mean 9.5 ---
+# --- several devices: one example on each, gradients from 6.5 to 12.5, mean 9.5 ---
 
-DEVICES = 4
-BATCH = jnp.array([6.5, 8.5, 10.5, 12.5])
 TRUE = 9.5 + 1.0  # the penalty's gradient is 2·0.5·w = 1 at w = 1
+FIRST = 6.5 + 1.0  # what device 0 finds from its own example
 W = jnp.array(1.0)
 
 
@@ -105,49 +104,54 @@ def gradient(data_loss, mean_of_gradients):
     return step
 
 
-def by_pmap(step):
-    return jax.pmap(step, axis_name="data", in_axes=(None, 0), devices=jax.devices()[:DEVICES])(
-        W, BATCH[:, None]
-    )
+def by_pmap(step, devices):
+    return jax.pmap(step, "data", in_axes=(None, 0), devices=jax.devices()[:devices])
 
 
-def by_shard_map(step, *, check_vma):
-    out_specs = P() if check_vma else P("data")  # without the check a device says its own
-
+def by_shard_map(step, devices, *, check_vma):
     def body(w, x):
         return step(w, x) if check_vma else step(w, x)[None]
 
     return jax.jit(
         jax.shard_map(
             body,
-            mesh=Mesh(jax.devices()[:DEVICES], ("data",)),
+            mesh=Mesh(jax.devices()[:devices], ("data",)),
             in_specs=(P(), P("data")),
-            out_specs=out_specs,
+            out_specs=P() if check_vma else P("data"),  # unchecked, a device says its own
             check_vma=check_vma,
         )
-    )(W, BATCH)
+    )
 
 
 RECIPES = {
-    # recipe: (data loss, mean of gradients, device 0 of pmap and of unchecked shard_map, default)
-    "local mean + penalty, then pmean(grad)": (local, True, TRUE, 4 * TRUE),
-    "pmean(data) + penalty, no further collective": (averaged, False, 7.5, TRUE),
-    "pmean(data) + penalty, then pmean(grad)": (averaged, True, TRUE, TRUE),
+    # recipe: (data loss, mean of gradients); device 0 of pmap and of shard_map(check_vma=False);
+    # shard_map on n devices
+    "local mean + penalty, then pmean(grad)": ((local, True), TRUE, lambda n: n * TRUE),
+    "pmean(data) + penalty, no further collective": ((averaged, False), FIRST, lambda n: TRUE),
+    "pmean(data) + penalty, then pmean(grad)": ((averaged, True), TRUE, lambda n: TRUE),
 }
 
 
-@pytest.mark.parametrize(("data_loss", "mean", "first", "_"), RECIPES.values(), ids=RECIPES)
-def test_counting_once_under_pmap_and_unchecked_shard_map(data_loss, mean, first, _):
-    step = gradient(data_loss, mean)
-    for found in (by_pmap(step), by_shard_map(step, check_vma=False)):
-        assert float(found[0]) == pytest.approx(first)
-        if first == TRUE:
-            np.testing.assert_allclose(found, TRUE)
+@pytest.mark.parametrize("devices", [2, 4, 8])
+@pytest.mark.parametrize(("recipe", "unchecked", "checked"), RECIPES.values(), ids=RECIPES)
+def test_where_the_mean_belongs_for_the_penalty_to_count_once(recipe, unchecked, checked, devices):
+    """On four devices 10.5, 42 and 7.5 for a true gradient of 10.5."""
+    step, batch = gradient(*recipe), jnp.linspace(6.5, 12.5, devices)
+    mapped = by_pmap(step, devices)(W, batch[:, None])
+    sharded = by_shard_map(step, devices, check_vma=False)(W, batch)
+    for found in (mapped, sharded):
+        assert float(found[0]) == pytest.approx(unchecked)
+        if unchecked == TRUE:
+            np.testing.assert_allclose(found, TRUE, rtol=1e-6)
+    default = by_shard_map(step, devices, check_vma=True)(W, batch)
+    assert float(default) == pytest.approx(checked(devices))
 
 
-@pytest.mark.parametrize(("data_loss", "mean", "_", "default"), RECIPES.values(), ids=RECIPES)
-def test_counting_once_under_shard_map(data_loss, mean, _, default):
-    assert float(by_shard_map(gradient(data_loss, mean), check_vma=True)) == pytest.approx(default)
+@pytest.mark.parametrize(("data_loss", "exchanges"), [(local, 1), (averaged, 2)])
+def test_a_mean_of_gradients_alone_is_one_exchange(data_loss, exchanges):
+    program = by_shard_map(gradient(data_loss, True), 4, check_vma=False)
+    text = program.lower(W, jnp.ones(4)).compile().as_text()
+    assert len(re.findall(r"\sall-reduce(?:-start)?\(", text)) == exchanges
 
 
 @pytest.mark.parametrize("devices", [2, 8])

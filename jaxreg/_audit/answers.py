@@ -1,0 +1,131 @@
+"""What one leaf shows: the answers of an optimizer to one leaf, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jaxreg._audit import roots
+from jaxreg._audit.black_box import Arrays
+from jaxreg._audit.probes import Place, Probes
+
+TOLERANCE = 1e-5
+ROUNDING = 1e-12
+TINY = np.finfo(float).tiny
+FAINT = 1e-6  # gradients that pass below a clip
+
+
+class Answers:
+    """The answers of ``Probes`` to one leaf, of shape (steps, size), and what follows from them."""
+
+    def __init__(self, probes: Probes, index: int):
+        self.probes, self.index = probes, index
+        self.direction = probes.directions[index]
+        self.leaf = probes.optimizer.leaves[index]
+        self.steps = probes.optimizer.steps
+
+    def at(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        return self.probes.at(*args, **kwargs)[self.index]
+
+    def odd(
+        self, gradient: float = 1.0, place: Place = 1.0, pull: Arrays | None = None
+    ) -> np.ndarray:
+        """Half the difference of the updates at ``place`` and ``−place``: what F adds cancels."""
+        opposite = tuple(-p for p in place) if isinstance(place, tuple) else -place
+        there = self.at(gradient, place, pull=pull)
+        return (there - self.at(gradient, opposite, pull=pull)) / 2
+
+    def rates(self, updates: np.ndarray) -> np.ndarray:
+        """c of every step, if the updates were −c·W."""
+        w = self.direction
+        return -np.real(updates @ np.conj(w)) / max(np.vdot(w, w).real, TINY)
+
+    def is_uniform(self, updates: np.ndarray, tolerance: float = TOLERANCE) -> bool:
+        """Whether the updates of every step are −c·W, one c for all entries."""
+        rest = updates + self.rates(updates)[:, None] * self.direction
+        return size(rest) <= tolerance * size(updates)
+
+    def is_nothing(self, updates: np.ndarray) -> bool:
+        return size(updates) <= ROUNDING * size(self.at(1.0, 1.0))
+
+    @property
+    def answers_zero_gradients(self) -> bool:
+        return all(np.isfinite(self.at(0.0, s)).all() for s in (1.0, -1.0, 2.0))
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing happens without gradients at W, −W and 2W."""
+        return all(size(self.at(0.0, s)) == 0 for s in (1.0, -1.0, 2.0))
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether the parameters of step 0 change later updates without gradients."""
+        places = (2.0, *[1.0] * (self.steps - 1))
+        begin = 0.0 if self.probes.starts_at_centre else 1.0
+        now, then = self.at(0.0, 1.0), self.at(0.0, places, begin=begin)
+        return size(now[1:] - then[1:]) > TOLERANCE * size(now)
+
+    @property
+    def is_lopsided(self) -> bool:
+        """Whether updates without gradients at W and −W are not opposite to each other."""
+        there, opposite = self.at(0.0, 1.0), self.at(0.0, -1.0)
+        return size(there + opposite) > TOLERANCE * size(there)
+
+    @property
+    def is_drawn_to_its_start(self) -> bool:
+        """Whether updates without gradients depend on the parameters that ``init`` was given."""
+        here, away = self.at(0.0, 1.0), self.at(0.0, 1.0, begin=0.0)
+        return size(here - away) > TOLERANCE * max(size(here), size(away))
+
+    @property
+    def is_around_zero(self) -> bool:
+        return not np.any(self.probes.centre[self.index])
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the updates without gradients are −c·W, and twice that at 2W."""
+        near, far = self.at(0.0, 1.0), self.at(0.0, 2.0)
+        return self.is_uniform(near) and size(far - 2 * near) <= TOLERANCE * size(far)
+
+    @property
+    def degree(self) -> float | None:
+        """d in update(s·W) = sᵈ·update(W), without gradients; None where there is no update."""
+        near, far = size(self.at(0.0, 1.0)), size(self.at(0.0, 2.0))
+        return float(np.log2(far / near)) if near > 0 and far > 0 else None
+
+    def is_coupled(self, pull: Arrays, gradient: float, place: Place) -> bool:
+        """Whether gradients G − p at W and G + p at −W give the same updates."""
+        if not np.isfinite(pull[self.index]).all() or not np.any(pull[self.index]):
+            return False
+        left = self.odd(gradient, place, pull)
+        return size(left) <= 1e-3 * size(self.odd(gradient, place))
+
+    @property
+    def cancelling_rates(self) -> Arrays:
+        """d of every leaf, repeated over its entries; nan where no d cancels the decay."""
+        return self.probes.kept("rates", roots.cancelling_rates)
+
+    @property
+    def cancelling_entries(self) -> Arrays:
+        """p(W)/W of every entry."""
+        return self.probes.kept("entries", roots.cancelling_entries)
+
+    @property
+    def active(self) -> int:
+        """The first step with an update without gradients."""
+        moves = np.abs(self.at(0.0, 1.0)).max(axis=1) > 0
+        return int(np.argmax(moves))
+
+
+def size(updates: np.ndarray) -> float:
+    return float(np.abs(updates).max(initial=0.0))
+
+
+def same(a: Any, b: Any) -> bool:
+    return bool(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)))
+
+
+def text(numbers: Any) -> str:
+    """Numbers as they are read in the table: 1e-04, 0.5, 1.9."""
+    return ", ".join(f"{float(number) + 0.0:.3g}" for number in np.atleast_1d(numbers))

@@ -1,0 +1,179 @@
+"""What a ready-made optimizer does to weights, found by asking it: `audit`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jaxreg import _table, _tree
+from jaxreg._audit import black_box, faults, in_loss
+from jaxreg._audit.answers import Answers, size, text
+from jaxreg._audit.faults import Fault
+from jaxreg._audit.forms import Form
+from jaxreg._audit.verdict import LeafAudit, Suspect, suspects
+
+LEARNING_RATES = (1e-3, 2e-3)
+LONGEST = 160  # above the 128 from which adafactor and galore treat a dimension as large
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """The verdicts leaf by leaf, and what is probably not meant. Prints as a table."""
+
+    leaves: tuple[LeafAudit, ...]
+    warnings: tuple[Fault, ...]
+
+    @property
+    def forms(self) -> dict[str, Form]:
+        """The form of decay of every leaf by name."""
+        return {leaf.name: leaf.form for leaf in self.leaves}
+
+    @property
+    def decayed(self) -> tuple[str, ...]:
+        """The names of the leaves that decay."""
+        spared = ("none", "undetermined")
+        return tuple(leaf.name for leaf in self.leaves if leaf.form not in spared)
+
+    def __str__(self) -> str:
+        cells = [
+            (leaf.name or ".", leaf.form, _shown(leaf), leaf.scales_with, leaf.evidence)
+            for leaf in self.leaves
+        ]
+        table = [("leaf", "form", "coefficient", "scales with", "evidence"), *cells]
+        covered = f"{len(self.decayed)} of {len(self.leaves)} leaves decay"
+        return "\n".join([_table.aligned(table), covered, *map(str, self.warnings)])
+
+    __repr__ = __str__
+
+
+def _shown(leaf: LeafAudit) -> str:
+    return "" if leaf.coefficient is None else text(leaf.coefficient)
+
+
+def audit(
+    optimizer: Any,
+    params: Any,
+    *,
+    learning_rates: Sequence[float] | None = None,
+    steps: int = 4,
+    update_args: Mapping[str, Any] | None = None,
+    loss: Callable[[Any], Any] | None = None,
+    frozen: Any = None,
+) -> Audit:
+    """Asks an optimizer what it does to weights: which form of decay, how strong, on which leaves.
+
+    The optimizer is a black box: it is given gradients and parameters of the auditor's choice, of
+    the shapes of ``params`` (dimensions above 160 cut to that, if it lets them be) and in float64,
+    and judged by its updates alone. No list of names is consulted, no class of a state: wrapped
+    and home-made optimizers are judged alike.
+
+    What updates do not show is not claimed. For plain SGD coupled and decoupled decay are one
+    program. A schedule that does not move within ``steps`` looks constant. Whether decay scales
+    with the learning rate takes two optimizers: give ``learning_rate -> optimizer``.
+
+    Args:
+      optimizer: an ``optax.GradientTransformation`` or anything with its ``init`` and ``update``;
+        or a function ``learning_rate -> optimizer``.
+      params: a tree of arrays, or of anything with a shape and a dtype. The values do not matter.
+      learning_rates: those to make the optimizer with, two at least.
+      steps: how many updates to ask for, two at least; more where gradients are accumulated.
+      update_args: further arguments of ``update``, such as ``{"value": 1.0}``.
+      loss: ``params -> loss`` or ``params -> (loss, …)``, to warn of a penalty λ‖w‖² in it that
+        the optimizer repeats. It is seen where the data loss grows more slowly than w², as
+        cross-entropy does.
+      frozen: a rule, as for `jaxreg.where`, of leaves that must not move.
+
+    Returns:
+      An `Audit` with ``leaves``, ``forms``, ``decayed`` and ``warnings``; prints as a table.
+
+    Raises:
+      TypeError: if ``optimizer`` is neither an optimizer nor a function that makes one.
+      ValueError: if ``steps`` or ``learning_rates`` are too few, or there are no parameters.
+
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> params = {"bias": jnp.zeros(3), "kernel": jnp.zeros((2, 3))}
+    >>> report = audit(lambda lr: optax.adamw(lr, weight_decay=0.1), params)
+    >>> report.forms
+    {'bias': 'decoupled', 'kernel': 'decoupled'}
+    >>> print(f"{report.leaves[1].coefficient:.3g} × {report.leaves[1].scales_with}")
+    0.1 × learning rate
+    >>> print(report.warnings[0].name, report.warnings[0].leaves)
+    biases and norms ('bias',)
+    """
+    make, rates = _family(optimizer, learning_rates)
+    _require(steps, rates, params)
+    found_in_loss = {} if loss is None else in_loss.penalties(loss, params)
+    try:
+        found = _asked(make, params, steps, update_args, rates, found_in_loss)
+    except black_box.CallError as error:
+        return _refused(params, str(error))
+    warnings = faults.find(found, frozen, _stuck(found[0].answers))
+    return Audit(tuple(suspect.audited for suspect in found), warnings)
+
+
+def _family(optimizer: Any, learning_rates: Any) -> tuple[Callable[[Any], Any], tuple[Any, ...]]:
+    if hasattr(optimizer, "init") and hasattr(optimizer, "update"):
+        if learning_rates is not None:
+            raise TypeError(
+                "audit: expected a function learning_rate -> optimizer beside learning_rates, got "
+                "an optimizer; write audit(lambda learning_rate: …, params, learning_rates=…)"
+            )
+        return lambda _: optimizer, (None,)
+    if callable(optimizer):
+        return optimizer, tuple(LEARNING_RATES if learning_rates is None else learning_rates)
+    raise TypeError(
+        f"audit: expected an optax optimizer, or a function learning_rate -> optimizer, got "
+        f"{optimizer!r}; write audit(optax.adamw(1e-3), params)"
+    )
+
+
+def _require(steps: int, rates: Sequence[Any], params: Any) -> None:
+    if steps < 2:
+        raise ValueError(f"audit: expected steps ≥ 2, to see what is kept of step 0, got {steps}")
+    if rates != (None,) and (len(set(rates)) < 2 or min(rates) <= 0):
+        raise ValueError(
+            f"audit: expected two or more different learning_rates > 0, got {rates}; leave them "
+            f"out for {LEARNING_RATES}"
+        )
+    if not any(leaf.is_parameter for leaf in _tree.leaves(params)):
+        raise ValueError(
+            "audit: expected at least one floating-point array among the parameters, got none; "
+            "give the parameters that the optimizer updates"
+        )
+
+
+def _refused(params: Any, reason: str) -> Audit:
+    hint = f"raises “{reason}”; further arguments of its update go into update_args="
+    names = [leaf.name for leaf in _tree.leaves(params) if leaf.is_parameter]
+    rows = [LeafAudit(name, "undetermined", None, "", None, (), hint) for name in names]
+    return Audit(tuple(rows), ())
+
+
+def _asked(
+    make: Any, params: Any, steps: int, arguments: Any, rates: Any, twice: Mapping[str, float]
+) -> list[Suspect]:
+    """With large dimensions cut first, then, where it holds arrays of their shapes, as they are."""
+    try:
+        asked = black_box.Optimizer(make, params, steps, arguments, LONGEST)
+        return suspects(asked, rates, twice)
+    except black_box.CallError:
+        return suspects(black_box.Optimizer(make, params, steps, arguments), rates, twice)
+
+
+def _stuck(answers: Answers) -> list[str]:
+    """Counters in the state that stay at 0 while the updates depend on them."""
+    probes = answers.probes
+    state, counted = probes.last_state()
+    if not any(size(update) for update in probes.at(1.0, 1.0)):
+        return []
+    stuck = [i for i, counter in enumerate(counted) if not counter.any()]
+    return [_stuck_message(answers.steps) for i in stuck if probes.matters(state, i)][:1]
+
+
+def _stuck_message(steps: int) -> str:
+    return (
+        f"a counter in the state is still 0 after {steps} updates, and the updates depend on it; "
+        f"return the state with its count raised, as optax.safe_increment(count) does"
+    )

@@ -1,0 +1,164 @@
+"""Runs of a sweep, chunk by chunk: how many at a time, on which devices, and how wide."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxreg import _grid, _side_by_side
+from jaxreg._width import Width
+
+ROOM = 2**24
+"""Bytes of points and results that one call of the program has room for, unless told otherwise."""
+MOST_ROUNDS = 256
+CHUNK_SECONDS = 1.0
+TRIAL_SECONDS = 0.2  # a width is judged by at least so much, after a first round to warm up
+
+
+@dataclasses.dataclass
+class Runs:
+    """The runs of one sweep, and what has been learnt about how long they take."""
+
+    points: _grid.Points
+    shapes: Any  # of one result
+    shared: Any
+    mesh: Mesh
+    width: Width
+    chunk: int | None
+    program: Callable[[int], Any]  # by width
+    compiled: dict[int, Any] = dataclasses.field(default_factory=dict)
+    compile_seconds: dict[int, float] = dataclasses.field(default_factory=dict)
+    seconds: dict[int, float] = dataclasses.field(default_factory=dict)
+    """By width: the wall time of the last chunk over its runs."""
+
+    def chunks(self, start: int) -> Iterator[tuple[slice, Any, np.ndarray]]:
+        """(rows, results, finite) of all points from ``start`` on."""
+        while start < self.points.count:
+            rows = slice(start, min(start + self._next(), self.points.count))
+            try:
+                yield rows, *self._run(rows)
+                start = rows.stop
+            except jax.errors.JaxRuntimeError as error:
+                if "EXHAUSTED" not in str(error) or not self.width.narrower():
+                    raise  # else a trial that did not fit into the memory: without it, then
+
+    def _next(self) -> int:
+        """How many points to run next: one round at first, then as many as take their time."""
+        width = self.width.value
+        round_ = width * self._devices
+        if self.chunk is not None:
+            return self.chunk if width in self.seconds else min(self.chunk, round_)
+        wanted = CHUNK_SECONDS if self.width.fixed else TRIAL_SECONDS
+        rounds = wanted / (self.seconds.get(width, wanted) * round_)
+        return round_ * min(max(int(rounds), 1), self._capacity(width))
+
+    def _run(self, rows: slice) -> tuple[Any, np.ndarray]:
+        """Runs some points, and chooses the width of the next."""
+        width, count = self.width.value, rows.stop - rows.start
+        arguments = self._arguments(rows, width)
+        if width not in self.compiled:
+            started = time.perf_counter()
+            self.compiled[width] = self.program(width).lower(*arguments).compile()
+            self.compile_seconds[width] = time.perf_counter() - started
+        started = time.perf_counter()
+        found = jax.device_get(self.compiled[width](*arguments))
+        took = time.perf_counter() - started
+        warm, self.seconds[width] = width in self.seconds, took / count
+        if not self.width.fixed and (warm or took >= TRIAL_SECONDS):
+            left, most = self.points.count - rows.stop, self.chunk or self.points.count
+            self.width.measured(took / count, self.compile_seconds[width], left, most)
+        return jax.tree.map(lambda out: out.reshape(-1, *out.shape[2:])[:count].copy(), found)
+
+    def _arguments(self, rows: slice, width: int) -> tuple[Any, ...]:
+        rounds = _side_by_side.rounds_of(rows.stop - rows.start, width, self._devices)
+        block = self.points.block(rows, self._capacity(width), width * self._devices)
+        place = functools.partial(_side_by_side.place, self.mesh)
+        across, along = _side_by_side.ACROSS, _side_by_side.ROWS
+        return place(across, rounds), place(along, block), self.shared
+
+    def _capacity(self, width: int) -> int:
+        """Rounds that the program has room for: the same for any number of points."""
+        round_ = width * self._devices
+        if self.chunk is not None:
+            return -(-self.chunk // round_)
+        point = _grid.size(self.points.arrays) // self.points.count
+        bytes_ = round_ * (point + _grid.size(self.shapes) + 1)
+        return min(max(ROOM // bytes_, 1), MOST_ROUNDS)
+
+    @property
+    def _devices(self) -> int:
+        return self.mesh.shape[_side_by_side.AXIS]
+
+
+def prepare(
+    train: Callable[..., Any],
+    points: _grid.Points,
+    shared: tuple[Any, ...],
+    mesh: Mesh | None,
+    per_device: Any,
+    chunk: int | None,
+    compiler_options: Mapping[str, Any] | None,
+) -> Runs:
+    """Runs ready to start: traced once, not compiled yet; the shared arrays on the devices."""
+    mesh = _mesh(mesh, points.count)
+    devices = mesh.shape[_side_by_side.AXIS]
+    if per_device == "auto":
+        width = Width(devices)
+    else:
+        width = Width(devices, min(per_device, -(-points.count // devices)), fixed=True)
+    options = tuple(sorted((compiler_options or {}).items()))
+
+    def program(width: int) -> Any:
+        settings = points.structure, points.impls, options
+        return _side_by_side.program(train, mesh, width, *settings)
+
+    shapes = _shapes(program(1), mesh, points, shared)
+    placed = _side_by_side.place(mesh, _side_by_side.SHARED, shared)
+    return Runs(points, shapes, placed, mesh, width, chunk, program)
+
+
+def _mesh(mesh: Mesh | None, points: int) -> Mesh:
+    if mesh is None:
+        return Mesh(np.array(jax.devices()[:points]), (_side_by_side.AXIS,))
+    if _side_by_side.AXIS not in mesh.shape:
+        raise ValueError(
+            f"sweep: mesh: expected an axis named 'run', got {mesh.axis_names}; "
+            f"write jax.sharding.Mesh(jax.devices(), ('run',))"
+        )
+    return mesh
+
+
+def _shapes(program: Any, mesh: Mesh, points: _grid.Points, shared: Any) -> Any:
+    """Shapes and dtypes of one result; here ``train`` shows whether it can be traced."""
+    for leaf in jax.tree.leaves(shared):
+        if not (hasattr(leaf, "dtype") or isinstance(leaf, int | float | complex)):
+            raise TypeError(
+                f"sweep: shared: expected arrays, got {leaf!r}; bind settings that are no arrays "
+                f"to train with functools.partial"
+            )
+    devices = mesh.shape[_side_by_side.AXIS]
+    block = [
+        jax.ShapeDtypeStruct((1, devices, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype))
+        for a in points.arrays
+    ]
+    rounds = jax.ShapeDtypeStruct((devices,), np.int32)
+    try:
+        results, _ = jax.eval_shape(program, rounds, block, shared)
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+        raise TypeError(
+            f"sweep: expected a train made of jax operations, but it looked at the value of a "
+            f"traced array ({type(error).__name__}); write jnp for np and math, jnp.where or "
+            f"jax.lax.cond for if, jax.lax.scan for loops over them"
+        ) from error
+    if not jax.tree.leaves(results):
+        raise ValueError(
+            "sweep: expected train to return arrays, got None; return what is to be known of a run"
+        )
+    return jax.tree.map(lambda r: jax.ShapeDtypeStruct(r.shape[2:], r.dtype), results)

@@ -1,0 +1,701 @@
+"""The auditor: every optimizer of optax that decays weights, wrapped or not, and faulty chains."""
+
+import functools
+import inspect
+import math
+import pathlib
+import re
+import types
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from jax.experimental.compilation_cache import compilation_cache
+from optax import contrib
+
+from jaxreg import (
+    add_penalty_gradient,
+    audit,
+    box,
+    decoupled_decay,
+    group_lasso,
+    l0,
+    l1,
+    l2,
+    max_norm,
+    project,
+    proximal_step,
+    regularized,
+    weights,
+)
+
+PARAMS = {"bias": jnp.zeros(5), "kernel": jnp.zeros((4, 5))}
+RATE = 0.1
+LR = 0.01
+# What prodigy and dadapt multiply the learning rate by in the first step: their d of 1e-6 with
+# Adam's bias correction.
+D_AT_FIRST = 1e-6 * math.sqrt(1 - 0.999) / (1 - 0.9)
+add_decayed = optax.add_decayed_weights
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_once(tmp_path_factory):
+    """A wrapped optimizer is the same program: it need not be compiled again."""
+    old = (
+        jax.config.jax_compilation_cache_dir,
+        jax.config.jax_persistent_cache_min_compile_time_secs,
+    )
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("programs")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    compilation_cache.reset_cache()
+    yield
+    jax.config.update("jax_compilation_cache_dir", old[0])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", old[1])
+    compilation_cache.reset_cache()
+
+
+def wrapped(optimizer):
+    """The same, but for the functions and the class: nothing is left to recognise it by."""
+    return optax.GradientTransformation(
+        lambda params: optimizer.init(params),
+        lambda updates, state, params=None: optimizer.update(updates, state, params),
+    )
+
+
+def on_kernel(report):
+    return next(leaf for leaf in report.leaves if leaf.name == "kernel")
+
+
+# Every optimizer of optax that takes a weight decay: what it does to a matrix, the coefficient
+# that is read, and what that scales with. The rows of the table in the README.
+OPTAX = {
+    "adadelta": ("coupled", RATE, "gradient"),
+    "adafactor": ("decoupled", RATE, "nothing"),
+    "adamaxw": ("decoupled", RATE, "learning rate"),
+    "adamw": ("decoupled", RATE, "learning rate"),
+    "adan": ("decoupled", RATE, "learning rate"),
+    "lamb": ("trust ratio", None, "learning rate"),
+    "lars": ("trust ratio", None, "learning rate"),
+    "lion": ("decoupled", RATE, "learning rate"),
+    "nadamw": ("decoupled", RATE, "learning rate"),
+    "novograd": ("through momentum", RATE, "learning rate"),
+    "contrib.acprop": ("decoupled", RATE, "learning rate"),
+    "contrib.ademamix": ("decoupled", RATE, "learning rate"),
+    "contrib.cocob": ("coupled", RATE, "gradient"),
+    "contrib.dadapt_adamw": ("decoupled", D_AT_FIRST * RATE, "learning rate"),
+    "contrib.dog": ("coupled", RATE, "gradient"),
+    "contrib.dowg": ("coupled", RATE, "gradient"),
+    "contrib.galore": ("decoupled", RATE, "learning rate"),
+    "contrib.madgrad": ("coupled", RATE, "gradient"),
+    "contrib.mechanize": ("undetermined", None, ""),
+    "contrib.momo": ("proximal", RATE, "learning rate"),
+    "contrib.momo_adam": ("proximal", RATE, "learning rate"),
+    "contrib.muon": ("decoupled", RATE, "learning rate"),
+    "contrib.prodigy": ("decoupled", D_AT_FIRST * RATE, "learning rate"),
+    "contrib.schedule_free_adamw": ("undetermined", None, ""),
+    "contrib.schedule_free_sgd": ("undetermined", None, ""),
+    "contrib.simplified_ademamix": ("decoupled", RATE, "learning rate"),
+    "contrib.sophia": ("decoupled", RATE, "learning rate"),
+}
+
+
+def optimizer_of(name, learning_rate):
+    module, _, last = name.rpartition(".")
+    make = getattr(contrib if module else optax, last)
+    if last == "adafactor":
+        return make(learning_rate, weight_decay_rate=RATE)
+    if last == "cocob":
+        return make(weight_decay=RATE)  # it has no learning rate
+    if last == "mechanize":
+        return make(optax.adam(learning_rate), weight_decay=RATE)
+    return make(learning_rate, weight_decay=RATE)
+
+
+def arguments_of(name):
+    objective = lambda params: sum(jnp.sum(w**2) for w in jax.tree.leaves(params))  # noqa: E731
+    known = {"contrib.sophia": {"obj_fn": objective}}
+    return known.get(name, {"value": 1.0} if "momo" in name else None)
+
+
+def takes_weight_decay(function):
+    if not isinstance(function, types.FunctionType | functools.partial):
+        return False
+    names = inspect.signature(function).parameters
+    return bool({"weight_decay", "weight_decay_rate"} & set(names))
+
+
+def test_the_table_holds_every_optimizer_that_takes_a_weight_decay():
+    found = set()
+    for prefix, module in (("", optax), ("contrib.", contrib)):
+        functions = inspect.getmembers(module, takes_weight_decay)
+        found |= {prefix + name for name, _ in functions if not name.startswith("scale_by_")}
+    assert found - {"add_decayed_weights"} == set(OPTAX)
+
+
+def test_the_table_in_the_readme_is_this_one():
+    readme = pathlib.Path(__file__).parents[2] / "README.md"
+    rows = [line.split("|")[1:3] for line in readme.read_text("utf-8").splitlines()]
+    forms = {form for form, _, _ in OPTAX.values()}
+    told = {
+        name: row[1].strip()
+        for row in rows
+        if len(row) == 2 and row[1].strip() in forms
+        for name in re.findall(r"`([\w.]+)`", row[0])
+    }
+    del told["weight_decay_rate"]
+    assert told == {name: form for name, (form, _, _) in OPTAX.items()}
+
+
+def same_in_both(optimizer, params=PARAMS, **kwargs):
+    """The report, which does not change when the optimizer is wrapped."""
+    report = audit(optimizer, params, **kwargs)
+    assert str(audit(wrapped(optimizer), params, **kwargs)) == str(report)
+    return report
+
+
+@pytest.mark.parametrize("name", OPTAX)
+def test_what_the_optimizers_of_optax_do(name):
+    form, coefficient, scales_with = OPTAX[name]
+    make = functools.partial(optimizer_of, name)
+    report = audit(make, PARAMS, update_args=arguments_of(name))
+    found = on_kernel(report)
+    assert (found.form, found.scales_with) == (form, scales_with), found
+    if coefficient is not None:
+        np.testing.assert_allclose(found.coefficient, coefficient, rtol=1e-6)
+    if name in ("contrib.sophia", "contrib.momo", "contrib.momo_adam"):
+        return  # `wrapped` takes no further arguments of update
+    assert str(audit(lambda lr: wrapped(make(lr)), PARAMS)) == str(report)
+
+
+def random_like(params, seed=0):
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), params)
+
+
+REFERENCE = random_like(PARAMS)
+WARM_UP = optax.linear_schedule(0.0, LR, 2)
+SLOWLY = optax.linear_schedule(0.1, 0.2, 10)
+
+
+class Start(NamedTuple):
+    params: Any
+
+
+def decay_to_init(amount):
+    def update(updates, state, params):
+        moved = jax.tree.map(lambda u, w, r: u - amount * (w - r), updates, params, state.params)
+        return moved, state
+
+    return optax.GradientTransformation(lambda params: Start(params), update)
+
+
+def beside(amount):
+    """w ← w − amount(w), beside the step."""
+
+    def update(updates, state, params):
+        return jax.tree.map(lambda u, w: u - amount(w), updates, params), state
+
+    return optax.GradientTransformation(lambda params: (), update)
+
+
+def divided_by_gradients(updates, state, params):
+    """Stable weight decay: more of it where gradients are small."""
+
+    def step(g, w):
+        return -LR * jnp.sign(g) - 1e-3 * w / (jnp.sqrt(jnp.mean(g**2)) + 1e-8)
+
+    return jax.tree.map(step, updates, params), state
+
+
+def in_first_moment_alone(decay):
+    """Adam whose decay enters the average of gradients but not that of their squares."""
+
+    def init(params):
+        return jax.tree.map(jnp.zeros_like, (params, params))
+
+    def update(updates, state, params):
+        m = jax.tree.map(lambda m, g, w: 0.9 * m + 0.1 * (g + decay * w), state[0], updates, params)
+        v = jax.tree.map(lambda v, g: 0.99 * v + 0.01 * g**2, state[1], updates)
+        return jax.tree.map(lambda m, v: -LR * m / (jnp.sqrt(v) + 1e-8), m, v), (m, v)
+
+    return optax.GradientTransformation(init, update)
+
+
+CHAINS = {
+    "sgd": (optax.sgd(LR), "none", None, ""),
+    "adam": (optax.adam(LR), "none", None, ""),
+    "lamb without decay": (optax.lamb(LR), "none", None, ""),
+    "adaptive clipping": (
+        optax.chain(optax.adaptive_grad_clip(0.1), optax.sgd(LR)),
+        "none",
+        None,
+        "",
+    ),
+    "fromage": (optax.fromage(LR), "decoupled", 1 - (1 + LR**2) ** -0.5, ""),
+    "sgd, coupled": (
+        optax.chain(add_decayed(RATE), optax.sgd(LR)),
+        "coupled = decoupled",
+        RATE,
+        "one program",
+    ),
+    "sgd, decoupled": (
+        optax.chain(optax.sgd(LR), decoupled_decay(RATE, LR)),
+        "coupled = decoupled",
+        RATE,
+        "one program",
+    ),
+    "momentum, coupled": (
+        optax.chain(add_decayed(RATE), optax.sgd(LR, momentum=0.9)),
+        "through momentum",
+        RATE,
+        "1, 1.9, 2.71, 3.44",
+    ),
+    "momentum, decoupled": (
+        optax.chain(optax.sgd(LR, momentum=0.9), decoupled_decay(RATE, LR)),
+        "decoupled",
+        RATE * LR,
+        "no memory",
+    ),
+    "in the first moment alone": (
+        in_first_moment_alone(RATE),
+        "through momentum",
+        None,
+        "in a buffer, but not as a gradient is",
+    ),
+    "averaged gradients, decoupled": (
+        optax.chain(optax.ema(0.9), optax.sgd(LR), decoupled_decay(RATE, LR)),
+        "decoupled",
+        RATE * LR,
+        "no memory",
+    ),
+    "clipped, then coupled, then adam": (
+        optax.chain(optax.clip_by_global_norm(1.0), add_decayed(RATE), optax.adam(LR)),
+        "coupled",
+        RATE,
+        "degree 0",
+    ),
+    "l1 in the gradient of adam": (
+        optax.chain(add_penalty_gradient(RATE * l1), optax.adam(LR)),
+        "coupled",
+        None,
+        "another penalty",
+    ),
+    "weak coupling under lion": (
+        optax.chain(add_decayed(1e-7), optax.lion(LR, weight_decay=0.0)),
+        "coupled",
+        1e-7,
+        "degree 0",
+    ),
+    "muon, coupled": (
+        optax.chain(add_decayed(RATE), contrib.muon(LR)),
+        "coupled",
+        RATE,
+        "degree 0",
+    ),
+    "l1 beside the step": (
+        optax.chain(optax.adam(LR), beside(lambda w: 1e-3 * jnp.sign(w))),
+        "decoupled",
+        None,
+        "of degree 0",
+    ),
+    "by entries": (
+        optax.chain(optax.adam(LR), beside(lambda w: 1e-3 * w * jnp.arange(1, w.shape[-1] + 1))),
+        "decoupled",
+        None,
+        "c from 0.001 to 0.005 by entries",
+    ),
+    "by the gradients' size": (
+        optax.GradientTransformation(lambda params: (), divided_by_gradients),
+        "gradient-relative",
+        None,
+        "|gradient|^-1",
+    ),
+    "every other step": (
+        optax.chain(optax.adam(LR), decoupled_decay(lambda t: RATE * (t % 2), LR)),
+        "decoupled",
+        RATE * LR,
+        "0, 0.001, 0, 0.001",
+    ),
+    "on a sphere": (
+        optax.chain(optax.adam(LR), beside(lambda w: w - w / jnp.linalg.norm(w))),
+        "proximal",
+        None,
+        "projection",
+    ),
+    "cautious": (
+        optax.chain(optax.adam(LR), decoupled_decay(RATE, LR, cautious=True)),
+        "decoupled",
+        RATE * LR,
+        "cautious",
+    ),
+    "l1 after adam": (
+        optax.chain(optax.adam(LR), proximal_step(RATE * l1, LR)),
+        "proximal",
+        RATE * LR,
+        "become exactly 0",
+    ),
+    "l0 after adam": (
+        optax.chain(optax.adam(LR), proximal_step(1e-4 * l0, LR)),
+        "proximal",
+        None,
+        "hard threshold",
+    ),
+    "groups after adam": (
+        optax.chain(optax.adam(LR), proximal_step(RATE * group_lasso(axis=0).on("kernel"), LR)),
+        "proximal",
+        None,
+        "become exactly 0",
+    ),
+    "box": (optax.chain(optax.adam(LR), project(box(-0.5, 2.0))), "proximal", None, "projection"),
+    "far box": (optax.chain(optax.adam(LR), project(box(-9, 9))), "proximal", None, "projection"),
+    "columns bounded": (
+        optax.chain(optax.sgd(LR), project(max_norm(1.0, axis=0).on("kernel"))),
+        "proximal",
+        None,
+        "projection",
+    ),
+    "to a reference": (
+        optax.chain(optax.adam(LR), decoupled_decay(RATE, LR, reference=REFERENCE)),
+        "toward a reference",
+        RATE * LR,
+        "decoupled",
+    ),
+    "to a reference, coupled": (
+        optax.chain(add_penalty_gradient(RATE / 2 * l2.around(REFERENCE)), optax.adam(LR)),
+        "toward a reference",
+        RATE,
+        "coupled",
+    ),
+    "to the start": (
+        optax.chain(optax.adam(LR), decay_to_init(1e-3)),
+        "toward a reference",
+        1e-3,
+        "the initial parameters",
+    ),
+    "gradient-relative": (
+        optax.GradientTransformation(
+            lambda params: (),
+            lambda updates, state, params: (
+                jax.tree.map(lambda g, w: -LR * g - LR * jnp.linalg.norm(g) * w, updates, params),
+                state,
+            ),
+        ),
+        "gradient-relative",
+        None,
+        "|gradient|^1",
+    ),
+    "warm-up": (
+        optax.adamw(WARM_UP, weight_decay=RATE),
+        "decoupled",
+        RATE * LR,
+        "0, 0.0005, 0.001, 0.001",
+    ),
+    "accumulated": (
+        optax.MultiSteps(optax.adamw(LR, weight_decay=RATE), 2),
+        "decoupled",
+        RATE * LR,
+        "0, 0.001, 0, 0.001",
+    ),
+    "injected": (
+        optax.inject_hyperparams(optax.adamw)(learning_rate=LR, weight_decay=RATE),
+        "decoupled",
+        RATE * LR,
+        "no memory",
+    ),
+    "noise": (
+        optax.chain(optax.adamw(LR), optax.add_noise(0.1, 0.5, 0)),
+        "undetermined",
+        None,
+        "noise",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_form_of_chains_wrapped_or_not(name):
+    optimizer, form, coefficient, evidence = CHAINS[name]
+    found = on_kernel(same_in_both(optimizer))
+    assert found.form == form, found
+    assert evidence in found.evidence, found
+    if coefficient is not None:
+        np.testing.assert_allclose(found.coefficient, coefficient, rtol=1e-6)
+
+
+SCALES = {
+    "after the learning rate": (lambda lr: optax.chain(optax.sgd(lr), add_decayed(-0.001)), 1e-3),
+    "squared": (lambda lr: optax.chain(optax.adam(lr), decoupled_decay(lambda t: lr, lr)), 1.0),
+    "root": (lambda lr: optax.chain(optax.adam(lr), decoupled_decay(RATE, lr**0.5)), RATE),
+    "implicit": (lambda lr: optax.chain(optax.adam(lr), proximal_step(l2, lr)), 2.0),
+    "threshold": (lambda lr: optax.chain(optax.adam(lr), proximal_step(RATE * l1, lr)), RATE),
+    "scheduled": (lambda lr: optax.adamw(optax.linear_schedule(0, lr, 2), weight_decay=3.0), 3.0),
+    "own schedule": (lambda lr: optax.chain(optax.adam(lr), decoupled_decay(SLOWLY, lr)), 0.13),
+}
+EXPECTED_SCALES = {
+    "after the learning rate": ("decoupled", "nothing"),
+    "squared": ("decoupled", "learning rate²"),
+    "root": ("decoupled", "learning rate^0.5"),
+    "implicit": ("proximal", "learning rate"),
+    "threshold": ("proximal", "learning rate"),
+    "scheduled": ("decoupled", "learning rate, schedule"),
+    "own schedule": ("decoupled", "learning rate"),
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_what_scales_the_decay(name):
+    make, coefficient = SCALES[name]
+    found = on_kernel(audit(make, PARAMS))
+    assert (found.form, found.scales_with) == EXPECTED_SCALES[name], found
+    np.testing.assert_allclose(found.coefficient, coefficient, rtol=1e-5)
+
+
+class Count(NamedTuple):
+    count: Any
+
+
+def stuck(rate):
+    """A scheduled decay that forgets to count."""
+
+    def update(updates, state, params):
+        amount = LR * rate(state.count)
+        return jax.tree.map(lambda u, w: u - amount * w, updates, params), state
+
+    return optax.GradientTransformation(lambda params: Count(jnp.zeros((), jnp.int32)), update)
+
+
+HALF = {"bias": jnp.zeros(5, jnp.bfloat16), "kernel": jnp.zeros((4, 5), jnp.bfloat16)}
+KERNEL = {"bias": False, "kernel": True}
+FAULTS = {
+    "decay after the learning rate": (
+        optax.chain(optax.adam(LR), add_decayed(RATE)),
+        {"grows"},
+    ),
+    "decay after sgd's learning rate": (
+        optax.chain(optax.sgd(LR), add_decayed(RATE)),
+        {"grows"},
+    ),
+    "subtracted in the gradient": (
+        optax.chain(add_decayed(-RATE), optax.adam(LR)),
+        {"grows", "before the preconditioner"},
+    ),
+    "negative weight decay": (optax.adamw(LR, weight_decay=-RATE), {"grows"}),
+    "right sign, but not scaled": (
+        optax.chain(optax.adam(LR), add_decayed(-RATE)),
+        {"too large"},
+    ),
+    "adafactor's rate taken for adamw's": (
+        optax.adafactor(LR, weight_decay_rate=RATE),
+        {"too large"},
+    ),
+    "scaled by nothing": (
+        lambda lr: optax.chain(optax.adam(lr), add_decayed(-1e-4)),
+        {"after the learning rate"},
+    ),
+    "l2 under adam": (
+        optax.chain(add_decayed(RATE), optax.adam(LR)),
+        {"before the preconditioner"},
+    ),
+    "l2 under rmsprop": (
+        optax.chain(add_penalty_gradient(RATE * l2), optax.rmsprop(LR)),
+        {"before the preconditioner"},
+    ),
+    "l2 under lion": (
+        optax.chain(add_decayed(RATE), optax.lion(LR, weight_decay=0.0)),
+        {"before the preconditioner"},
+    ),
+    "l2 and adamw": (
+        optax.chain(add_decayed(RATE), optax.adamw(LR, weight_decay=RATE)),
+        {"twice"},
+    ),
+    "l2 and a little adamw": (
+        optax.chain(add_penalty_gradient(1e-4 * l2), optax.adamw(LR, weight_decay=1e-4)),
+        {"twice"},
+    ),
+    "l2 through momentum and decay": (
+        optax.chain(add_decayed(RATE), optax.sgd(LR, momentum=0.9), decoupled_decay(RATE, LR)),
+        {"twice"},
+    ),
+    "l2 and decay of rmsprop": (
+        optax.chain(add_decayed(RATE), optax.rmsprop(LR), decoupled_decay(RATE, LR)),
+        {"twice"},
+    ),
+    "biases decay": (optax.lion(LR), {"biases and norms"}),
+    "frozen inside, decay outside": (
+        optax.chain(
+            optax.adam(LR),
+            optax.masked(optax.set_to_zero(), KERNEL),
+            decoupled_decay(RATE, LR),
+        ),
+        {"frozen", "biases and norms"},
+    ),
+    "a count that stays 0": (optax.chain(optax.adam(LR), stuck(SLOWLY)), {"stuck schedule"}),
+    "warm-up that stays 0": (optax.chain(optax.adam(LR), stuck(WARM_UP)), {"stuck schedule"}),
+    "decay during warm-up": (
+        optax.chain(optax.adam(WARM_UP), decoupled_decay(RATE, LR)),
+        {"off schedule"},
+    ),
+    "decay at rest": (
+        optax.chain(optax.sgd(WARM_UP), decoupled_decay(1e-3, 1.0)),
+        {"off schedule"},
+    ),
+    "forgotten within a step": (
+        optax.chain(optax.adam(LR), decoupled_decay(0.5, 1.0)),
+        {"too large"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_named(name):
+    optimizer, expected = FAULTS[name]
+    params = PARAMS if "biases and norms" in expected else {"kernel": PARAMS["kernel"]}
+    warnings = audit(optimizer, params).warnings
+    assert {fault.name for fault in warnings} == expected, warnings
+    assert all(str(fault).startswith(f"warning: {fault.name}: ") for fault in warnings)
+
+
+def test_decay_that_rounds_to_nothing():
+    report = audit(optax.adamw(LR, weight_decay=RATE, mask=weights.mask), HALF)
+    (fault,) = report.warnings
+    assert (fault.name, fault.leaves) == ("rounds away", ("kernel",))
+    w = jnp.full(5, 1.5, jnp.bfloat16)
+    assert (w - jnp.bfloat16(LR * RATE) * w == w).all()  # and so it does
+    assert not audit(optax.adamw(LR, weight_decay=1.0, mask=weights.mask), HALF).warnings
+
+
+def test_leaves_that_must_not_move():
+    optimizer = optax.adamw(LR, weight_decay=RATE)
+    (fault,) = audit(optimizer, {"a": jnp.ones(3), "c": jnp.ones(3)}, frozen="a").warnings
+    assert (fault.name, fault.leaves) == ("frozen", ("a",))
+
+
+@pytest.mark.parametrize("optimizer", [optax.adamw(LR), optax.sgd(LR)], ids=["adamw", "sgd"])
+@pytest.mark.parametrize("penalised", [True, False])
+def test_a_penalty_in_the_loss_and_decay_in_the_chain(optimizer, penalised):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((16, 4)), rng.integers(0, 5, 16)
+
+    def data_loss(params):
+        logits = x @ params["kernel"] + params["bias"]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    loss = regularized(data_loss, 3e-3 * l2.on(weights)) if penalised else data_loss
+    twice = [f for f in audit(optimizer, PARAMS, loss=loss).warnings if f.name == "twice"]
+    decays = optimizer.init(PARAMS) != optax.sgd(LR).init(PARAMS)
+    assert [fault.leaves for fault in twice] == [("kernel",)] * (penalised and decays)
+    assert all("λ = 0.003" in fault.message for fault in twice)
+
+
+def test_masks_frameworks_and_odd_leaves():
+    def forms(optimizer, params):
+        return audit(optimizer, params).forms
+
+    adamw = optax.adamw(LR, weight_decay=RATE)
+    assert forms(optax.masked(adamw, KERNEL), PARAMS) == {"bias": "none", "kernel": "decoupled"}
+    labels = {"bias": "b", "kernel": "a"}
+    by_label = optax.multi_transform({"a": adamw, "b": optax.set_to_zero()}, labels)
+    frozen = audit(by_label, PARAMS).leaves[0]
+    assert (frozen.form, frozen.evidence) == ("none", "frozen: no gradient moves it")
+    state = nnx.state(nnx.Linear(3, 2, rngs=nnx.Rngs(0)))
+    assert forms(adamw, state) == dict.fromkeys(["bias", "kernel"], "decoupled")
+    odd = {"a": jnp.ones((2, 3)), "c": jnp.ones(3) + 1j, "i": jnp.arange(3), "n": None}
+    expected = {"a": "decoupled", "c": "decoupled", "s": "decoupled"}
+    assert forms(adamw, odd | {"s": jnp.ones(())}) == expected
+    assert forms(optax.chain(add_decayed(RATE), optax.adam(LR)), odd)["c"] == "coupled"
+
+
+def test_shapes_alone_are_enough_and_large_ones_are_cut():
+    shapes = {"kernel": jax.ShapeDtypeStruct((30_000, 20_000), jnp.float32)}
+    assert audit(optax.adamw(LR), shapes).forms == {"kernel": "decoupled"}
+    reference = {"kernel": jnp.ones((200, 2))}  # whose shape cannot be cut
+    optimizer = optax.chain(optax.adam(LR), decoupled_decay(RATE, LR, reference=reference))
+    assert audit(optimizer, reference).forms == {"kernel": "toward a reference"}
+
+
+def test_accumulation_longer_than_the_steps_asked_for():
+    optimizer = optax.MultiSteps(optax.adamw(LR, weight_decay=RATE), 6)
+    found = on_kernel(audit(optimizer, PARAMS))
+    assert found.form == "undetermined"
+    assert "steps=16" in found.evidence
+    assert on_kernel(audit(optimizer, PARAMS, steps=16)).form == "decoupled"
+
+
+def test_optimizers_that_look_at_numbers_and_states_that_grow_are_asked_all_the_same():
+    def make(learning_rate):
+        if learning_rate <= 0:
+            raise ValueError("no")
+        return optax.adamw(learning_rate, weight_decay=RATE)
+
+    assert on_kernel(audit(make, PARAMS)).scales_with == "learning rate"
+
+    def update(updates, state, params):  # the state changes its structure: no scan can hold it
+        return jax.tree.map(lambda g, w: -LR * (g + RATE * w), updates, params), (*state, 0)
+
+    growing = optax.GradientTransformation(lambda params: (), update)
+    assert on_kernel(audit(growing, PARAMS)).form == "coupled = decoupled"
+
+    def eager(updates, state, params):  # looks at the values
+        assert float(params["kernel"].sum()) != math.inf
+        return jax.tree.map(lambda g, w: -LR * (g + RATE * w), updates, params), state
+
+    looking = optax.GradientTransformation(lambda params: (), eager)
+    assert on_kernel(audit(looking, PARAMS)).form == "coupled = decoupled"
+
+
+def test_what_cannot_be_asked_is_undetermined_with_the_reason():
+    report = audit(contrib.momo(LR), PARAMS)
+    assert set(report.forms.values()) == {"undetermined"}
+    assert re.search("'value'.*update_args", report.leaves[0].evidence)
+    assert (report.decayed, report.warnings) == ((), ())
+
+
+def test_the_report_prints_as_a_table():
+    report = audit(lambda lr: optax.adamw(lr, weight_decay=RATE, mask=weights.mask), PARAMS)
+    lines = str(report).splitlines()
+    assert lines[0].split() == ["leaf", "form", "coefficient", "scales", "with", "evidence"]
+    assert lines[2].startswith("kernel  decoupled  0.1          learning rate  −c·w")
+    assert lines[3] == "1 of 2 leaves decay" == lines[-1]
+    assert repr(report) == str(report)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: audit(0.1, PARAMS),
+            TypeError,
+            "audit: expected an optax optimizer, or a function learning_rate -> optimizer, got "
+            "0.1; write audit(optax.adamw(1e-3), params)",
+        ),
+        (
+            lambda: audit(optax.sgd(LR), PARAMS, learning_rates=(0.1, 0.2)),
+            TypeError,
+            "audit: expected a function learning_rate -> optimizer beside learning_rates, got an "
+            "optimizer; write audit(lambda learning_rate: …, params, learning_rates=…)",
+        ),
+        (
+            lambda: audit(optax.sgd, PARAMS, learning_rates=(0.1,)),
+            ValueError,
+            "audit: expected two or more different learning_rates > 0, got (0.1,); leave them "
+            "out for (0.001, 0.002)",
+        ),
+        (
+            lambda: audit(optax.sgd(LR), PARAMS, steps=1),
+            ValueError,
+            "audit: expected steps ≥ 2, to see what is kept of step 0, got 1",
+        ),
+        (
+            lambda: audit(optax.sgd(LR), {"n": jnp.arange(3)}),
+            ValueError,
+            "audit: expected at least one floating-point array among the parameters, got none; "
+            "give the parameters that the optimizer updates",
+        ),
+    ],
+)
+def test_errors_say_what_to_do(call, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        call()
