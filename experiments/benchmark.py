@@ -20,7 +20,7 @@ from experiments.records import append, open_folder, write_config
 from experiments.timing import machine
 
 # Each is a module of experiments.suites with PACKAGES and run.
-Suite = Literal["main", "penalties"]
+Suite = Literal["main", "penalties", "decay", "sweep"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,8 @@ class BenchmarkConfig:
 
     suite: Suite = "main"
     """What to measure. main: the whole main job against PyTorch and scikit-learn; penalties: what a
-    penalty adds, in memory passes, time and compilation."""
+    penalty adds, in memory passes, time and compilation; decay: what decay adds to a step;
+    sweep: many trainings at once against PyTorch."""
 
     repeats: int = 5
     """Rounds; in each, every contender runs once."""
@@ -56,6 +57,8 @@ def main(config: BenchmarkConfig) -> None:
     results = suite.run(rounds, config.quick, console, functools.partial(append, folder))
     content = {"suite": config.suite, "quick": config.quick, **conditions, **results}
     (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if hasattr(suite, "draw"):
+        suite.draw(results, folder)
     console.print(f"Saved {folder}/ (config.json, records.jsonl, results.json)")
 
 

@@ -124,10 +124,11 @@ def main() -> None:
     model = SimpleNet()
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, weight_decay=options.weight_decay)
-    epoch_seconds, losses, accuracies = [], [], []
+    epoch_seconds, train_seconds, losses, accuracies = [], [], [], []
     for epoch in range(1, options.epochs + 1):
         started = time.perf_counter()
         losses.append(train(model, train_loader, criterion, optimizer))
+        train_seconds.append(time.perf_counter() - started)
         accuracies.append(evaluate(model, test_loader))
         epoch_seconds.append(time.perf_counter() - started)
         print(f"Epoch {epoch}, Average Loss: {losses[-1]:.4f}")
@@ -136,6 +137,7 @@ def main() -> None:
     result = {
         "epoch_seconds": epoch_seconds,
         "evaluate_included": True,
+        "train_seconds": train_seconds,
         "import_seconds": IMPORT_SECONDS,
         "data_seconds": data_seconds,
         "accuracy": accuracies[-1],

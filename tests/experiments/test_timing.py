@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.console import Console
 from experiments.benchmark import BenchmarkConfig, Suite, check
 from experiments.comparison import Column, Target, as_json, table, target_table
 from experiments.config import ConfigError
+from experiments.suites import decay
 from experiments.suites.main import read_records
 from experiments.timing import Spread, Timings, interleave, machine, run_process
 
@@ -197,3 +199,16 @@ def test_each_suite_is_a_module_with_packages_and_run(name: str) -> None:
         "console",
         "record",
     ]
+
+
+def test_decay_reads_and_writes_what_optax_does() -> None:
+    params = [jnp.ones((300, 200)), jnp.ones((200, 300))]
+    programs = {name: decay.compiled(o, params) for name, o in decay.OPTIMIZERS.items()}
+    counts = {name: decay.counted(program, params) for name, program in programs.items()}
+    limits = decay.count_limits(counts)
+    assert len(limits) == 6
+    assert [limit.what for limit in limits if not limit.kept] == []
+    assert counts[decay.DECAYED]["passes"] == pytest.approx(3, abs=1e-3)  # w and g in, w out
+    assert all(row["temporary"] < 0.01 for row in counts.values())
+    twice = {**counts, decay.COUPLED: {what: 2 * n for what, n in counts[decay.COUPLED].items()}}
+    assert not decay.count_limits(twice)[3].kept

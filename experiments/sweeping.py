@@ -1,0 +1,155 @@
+"""Many trainings of the main job as one program: any strengths, rates, learning rates and seeds.
+
+The step is that of `experiments.training`, under `jaxreg.sweep`. Initial weights and batches are
+drawn once for each seed and shared by all runs of that seed, so runs are compared in pairs, and
+each is the run that `python -m experiments.mnist` makes alone with its settings.
+
+It is compiled as XLA would: the CPU options of `experiments.runner` are no faster here, and not
+safe. Where several CPU devices compute at once, they bring a library of matrix products (Eigen)
+that now and then gets the first 216 rows of the test images wrong (jaxlib 0.10.2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxreg
+from experiments import runner, training
+from experiments.config import Config, ConfigError
+from experiments.data import Dataset
+
+NAMES = ("strength", "l1_strength", "rate", "learning_rate", "seed")
+"""What may differ between the runs of one program; the rest are settings of the program."""
+
+
+class Shared(NamedTuple):
+    """What all runs use. Batches and initial weights have a leading axis of seeds."""
+
+    train: training.Images
+    test: training.Images
+    batches: Any  # int32 [seeds, epochs, steps, batch_size]
+    weights: Any  # float [steps, batch_size]: the same in every epoch
+    params: Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trainings:
+    """The trainings of a configuration; make it once, and its program is compiled once.
+
+    Attributes:
+      config: a resolved configuration, for everything that the points do not name.
+      dataset: what to train on and to test on.
+      evaluation: "end" looks at the test images once, after the last epoch; "epoch" after each.
+    """
+
+    config: Config
+    dataset: Dataset
+    evaluation: Literal["end", "epoch"] = "end"
+
+    def run(self, points: Mapping[str, Any], **options: Any) -> jaxreg.Sweep:
+        """Trains once for each point.
+
+        Args:
+          points: arrays of equal length for any of `NAMES`, as from `jaxreg.grid`.
+          **options: of `jaxreg.sweep`.
+
+        Returns:
+          A `jaxreg.Sweep` whose results are what the main job records of an epoch, by name: loss,
+          test_loss, accuracy, penalty, norm and sparsity; of the last epoch, or of every epoch,
+          [runs, epochs], with ``evaluation="epoch"``.
+
+        Raises:
+          ConfigError: if a name is none of `NAMES`, or has no effect in this configuration.
+        """
+        check(self.config, points)
+        alone = np.full(len(next(iter(points.values()))), self.config.seed)
+        seeds, places = np.unique(points.get("seed", alone), return_inverse=True)
+        numbers = {name: np.asarray(v) for name, v in points.items() if name != "seed"}
+        found = jaxreg.sweep(
+            self,
+            {**numbers, "seed": places.astype(np.int32)},
+            self._shared(tuple(map(int, seeds))),
+            **options,
+        )
+        return dataclasses.replace(found, points=dict(points))
+
+    def __call__(self, point: Mapping[str, Any], shared: Shared) -> dict[str, Any]:
+        """One training; its seed is the place of the seed among the shared ones."""
+        numbers = {name: value for name, value in point.items() if name != "seed"}
+        config = dataclasses.replace(self.config, **numbers)
+        steps = shared.batches.shape[1] * shared.batches.shape[2]
+        tx = training.optimizer(config, steps)
+        params = jax.tree.map(lambda leaf: leaf[point["seed"]], shared.params)
+        state = training.initial_state(params, tx, seed=0)
+        run = training.scan_batches(runner.make_step(config, self.dataset, tx))
+        dtype = jnp.dtype(config.dtype)
+        evaluate = training.make_evaluate(runner.make_apply(config, self.dataset), dtype)
+
+        def measure(params: Any, loss: Any) -> dict[str, Any]:
+            metrics = training.Metrics(loss, *evaluate(params, shared.test))
+            size = training.size(training.penalty(config), params)
+            return {**metrics._asdict(), **size._asdict()}
+
+        def epoch(state: training.State, batches: Any) -> tuple[training.State, Any]:
+            order = training.Order(batches, shared.weights)
+            state, losses = run(state, order, shared.train)
+            loss = jnp.mean(losses)
+            return state, measure(state.params, loss) if self.evaluation == "epoch" else loss
+
+        state, found = jax.lax.scan(epoch, state, shared.batches[point["seed"]])
+        return found if self.evaluation == "epoch" else measure(state.params, found[-1])
+
+    def _shared(self, seeds: tuple[int, ...]) -> Shared:
+        """The data, and for each seed what it determines."""
+        config, dataset = self.config, self.dataset
+        initial = runner.initializer(config, dataset)
+        orders = [self._orders(seed) for seed in seeds]
+        params = jax.tree.map(lambda *leaves: np.stack(leaves), *map(initial, seeds))
+        train, test = training.Images(*dataset.train), training.Images(*dataset.test)
+        batches = np.stack([[order.indices for order in epochs] for epochs in orders])
+        return Shared(train, test, batches, orders[0][0].weights, params)
+
+    def _orders(self, seed: int) -> list[training.Order]:
+        config, examples = self.config, len(self.dataset.train.labels)
+        key = training.initial_state((), optax.identity(), seed).key
+        settings = examples, config.batch_size, runner.weight_dtype(config)
+        return [training.epoch_order(key, epoch, *settings) for epoch in range(config.epochs)]
+
+
+def check(config: Config, points: Mapping[str, Any]) -> None:
+    """Stops if a name of the points means nothing, or nothing in this configuration.
+
+    Raises:
+      ConfigError: with the names that can be used.
+    """
+    decay = config.coupling in ("decoupled", "independent")
+    without_effect = {
+        "strength": config.penalty == "l1" or (decay and "rate" in points),
+        "l1_strength": config.penalty == "l2",
+        "rate": not decay,
+    }
+    names = [name for name in NAMES if not without_effect.get(name)]
+    wrong = [name for name in points if name not in names]
+    if wrong or not points:
+        raise ConfigError(
+            f"points: expected any of {', '.join(names)} with --penalty {config.penalty} "
+            f"--coupling {config.coupling}, got {', '.join(wrong) or 'none'}"
+        )
+
+
+def use_every_core() -> None:
+    """A CPU device for each core, so that runs go side by side: call it before JAX does anything.
+
+    Later it has no effect, and neither where there are other devices.
+    """
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
