@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxreg._audit import roots
@@ -11,7 +13,7 @@ from jaxreg._audit.black_box import Arrays
 from jaxreg._audit.probes import Place, Probes
 
 TOLERANCE = 1e-5
-ROUNDING = 1e-12
+FEW = 2  # numbers that any dtype may happen to hold
 TINY = np.finfo(float).tiny
 FAINT = 1e-6  # gradients that pass below a clip
 
@@ -27,6 +29,10 @@ class Answers:
 
     def at(self, *args: Any, **kwargs: Any) -> np.ndarray:
         return self.probes.at(*args, **kwargs)[self.index]
+
+    def is_beside(self, alone: np.ndarray) -> bool:
+        """Whether an update without gradients is added to the step under gradients as it is."""
+        return size(self.odd() - alone) <= TOLERANCE * size(alone) + self.noise
 
     def odd(
         self, gradient: float = 1.0, place: Place = 1.0, pull: Arrays | None = None
@@ -46,8 +52,23 @@ class Answers:
         rest = updates + self.rates(updates)[:, None] * self.direction
         return size(rest) <= tolerance * size(updates)
 
+    @functools.cached_property
+    def precision(self) -> float:
+        """eps of the narrowest dtype that holds the updates: what the optimizer computes in."""
+        updates = np.concatenate([self.at(1.0, 1.0), self.at(0.0, 1.0)])
+        if np.unique(np.abs(updates)).size > FEW:
+            for dtype in (jnp.bfloat16, np.float32):
+                if np.array_equal(updates.astype(_as(updates, dtype)), updates):
+                    return float(jnp.finfo(dtype).eps)
+        return float(np.finfo(float).eps)
+
+    @property
+    def noise(self) -> float:
+        """What rounding may add to the difference of two updates under gradients."""
+        return 4 * self.precision * size(self.at(1.0, 1.0))
+
     def is_nothing(self, updates: np.ndarray) -> bool:
-        return size(updates) <= ROUNDING * size(self.at(1.0, 1.0))
+        return size(updates) <= self.noise
 
     @property
     def answers_zero_gradients(self) -> bool:
@@ -98,8 +119,9 @@ class Answers:
         """Whether gradients G − p at W and G + p at −W give the same updates."""
         if not np.isfinite(pull[self.index]).all() or not np.any(pull[self.index]):
             return False
-        left = self.odd(gradient, place, pull)
-        return size(left) <= 1e-3 * size(self.odd(gradient, place))
+        left, decay = self.odd(gradient, place, pull), self.odd(gradient, place)
+        noise = 4 * self.precision * size(self.at(gradient, place))
+        return size(left) <= max(1e-3 * size(decay), min(noise, 0.1 * size(decay)))
 
     @property
     def cancelling_rates(self) -> Arrays:
@@ -116,6 +138,10 @@ class Answers:
         """The first step with an update without gradients."""
         moves = np.abs(self.at(0.0, 1.0)).max(axis=1) > 0
         return int(np.argmax(moves))
+
+
+def _as(updates: np.ndarray, dtype: Any) -> Any:
+    return np.complex64 if np.iscomplexobj(updates) else dtype
 
 
 def size(updates: np.ndarray) -> float:

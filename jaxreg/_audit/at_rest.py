@@ -9,11 +9,15 @@ from jaxreg._audit.forms import Finding, decoupled
 from jaxreg._audit.shares import cautious, gradient_relative
 from jaxreg._audit.shrinkages import LARGE, SMALL
 
+COARSE = 1e-3
+
 
 def unreadable(answers: Answers) -> Finding | None:
-    if all(np.isfinite(answers.at(1.0, place)).all() for place in (1.0, -1.0)):
-        return None
-    return Finding("undetermined", "its updates are not finite")
+    if not all(np.isfinite(answers.at(1.0, place)).all() for place in (1.0, -1.0)):
+        return Finding("undetermined", "its updates are not finite")
+    if answers.precision > COARSE:
+        return Finding("undetermined", "it computes in bfloat16, too coarsely to tell")
+    return None
 
 
 def stationary(answers: Answers) -> Finding | None:

@@ -60,7 +60,7 @@ def linear(answers: Answers) -> Finding | None:
         return None
     rates, odd, pull = answers.rates(answers.at(0.0, 1.0)), answers.odd(), answers.cancelling_rates
     coupled = answers.is_coupled(pull, 1.0, alternating(answers, 1.0))
-    beside = answers.is_uniform(odd) and np.allclose(answers.rates(odd), rates, rtol=TOLERANCE)
+    beside = answers.is_beside(answers.at(0.0, 1.0))
     if coupled:
         d = mean_pull(answers, pull)
         if beside:

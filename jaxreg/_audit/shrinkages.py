@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxreg._audit.answers import FAINT, ROUNDING, TOLERANCE, Answers, size, text
+from jaxreg._audit.answers import FAINT, TOLERANCE, Answers, size, text
 from jaxreg._audit.black_box import Arrays
 from jaxreg._audit.forms import VISIBLE, Finding, decoupled, mean_pull, shown_degree
 from jaxreg._audit.roots import NEAR
@@ -36,7 +36,7 @@ def threshold(answers: Answers) -> Finding | None:
     alone = size(answers.at(0.0, 1.0))
     for place in SMALL:
         small = answers.at(0.0, place)[answers.active] + place * answers.direction
-        if size(small) <= ROUNDING * place:
+        if size(small) <= 4 * answers.precision * place:
             evidence = f"weights of {place:.0e} become exactly 0"
             return Finding("proximal", evidence, alone)
     return None
@@ -77,8 +77,8 @@ def _another_penalty(answers: Answers) -> Finding | None:
 
 def beside_the_step(answers: Answers) -> Finding | None:
     """The same with and without gradients, but not one −c·w for all entries."""
-    alone, beside = answers.at(0.0, 1.0), answers.odd()
-    if answers.has_memory or size(beside - alone) > TOLERANCE * size(alone):
+    alone = answers.at(0.0, 1.0)
+    if answers.has_memory or not answers.is_beside(alone):
         return None
     far = answers.at(0.0, 2.0)
     if size(far - 2 * alone) > TOLERANCE * size(far):

@@ -616,6 +616,44 @@ def test_shapes_alone_are_enough_and_large_ones_are_cut():
     assert audit(optimizer, reference).forms == {"kernel": "toward a reference"}
 
 
+def computing_in(dtype, optimizer):
+    def cast(tree):
+        return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)
+
+    return optax.GradientTransformation(
+        lambda params: optimizer.init(cast(params)),
+        lambda updates, state, params: optimizer.update(cast(updates), state, cast(params)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "form", "coefficient"),
+    [
+        (optax.adamw(1e-3, weight_decay=1e-4), "decoupled", 1e-7),
+        (optax.lion(1e-3, weight_decay=1e-3), "decoupled", 1e-6),
+        (optax.chain(add_decayed(1e-4), optax.adam(1e-3)), "coupled", 1e-4),
+        (optax.chain(add_decayed(1e-4), optax.sgd(LR)), "coupled = decoupled", 1e-4),
+        (optax.chain(add_decayed(1e-4), optax.sgd(LR, momentum=0.9)), "through momentum", 1e-4),
+        (optax.chain(optax.adam(LR), proximal_step(RATE * l1, LR)), "proximal", 1e-3),
+        (optax.adam(LR), "none", None),
+    ],
+)
+def test_optimizers_that_compute_in_less_precision(optimizer, form, coefficient):
+    found = on_kernel(audit(computing_in(jnp.float32, optimizer), PARAMS))
+    assert found.form == form, found
+    if coefficient is not None:
+        np.testing.assert_allclose(found.coefficient, coefficient, rtol=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", [optax.adamw(LR), optax.lion(LR)], ids=["adamw", "lion"])
+def test_bfloat16_inside_is_too_coarse_to_tell(optimizer):
+    found = on_kernel(audit(computing_in(jnp.bfloat16, optimizer), PARAMS))
+    assert (found.form, found.evidence) == (
+        "undetermined",
+        "it computes in bfloat16, too coarsely to tell",
+    )
+
+
 def test_accumulation_longer_than_the_steps_asked_for():
     optimizer = optax.MultiSteps(optax.adamw(LR, weight_decay=RATE), 6)
     found = on_kernel(audit(optimizer, PARAMS))
