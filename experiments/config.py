@@ -9,6 +9,7 @@ from typing import Literal
 
 Coupling = Literal["loss", "coupled", "decoupled", "independent", "proximal"]
 Optimizer = Literal["sgd", "momentum", "adam"]
+Precision = Literal["default", "bfloat16", "high", "tensorfloat32", "highest", "float32"]
 
 DEFAULT_STRENGTH = 5e-5
 
@@ -78,10 +79,38 @@ class Config:
     """mnist (shipped), idx:DIR (four idx files) or tfds:NAME (TensorFlow Datasets)."""
 
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
-    """Of the arithmetic. bfloat16 keeps parameters, penalty and optimizer in float32."""
+    """Of the arithmetic. bfloat16 keeps parameters, penalty, decay and optimizer in float32."""
+
+    matmul_precision: Precision = "default"
+    """Of float32 matrix products, jax.default_matmul_precision. TPU multiplies in bfloat16 by
+    default, in 3 passes with high, 6 with highest; a GPU may use tensorfloat32, a CPU never."""
 
     platform: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """The device to run on; auto takes what JAX finds."""
+
+    devices: int | None = None
+    """Devices that each batch is split over; 1 if not given. CPU makes as many as are asked for.
+    With several processes: devices of each of them, all that it has if not given."""
+
+    parallel: Literal["jit", "pmap"] = "jit"
+    """How a batch is split: jit with sharded arrays, or pmap. Both give the same numbers."""
+
+    distributed: Literal["off", "auto"] = "off"
+    """auto: one process for each host of a Cloud TPU slice or a cluster that JAX knows; start the
+    same command on every host."""
+
+    coordinator: str | None = None
+    """HOST:PORT of process 0, for several processes elsewhere: the same on all of them."""
+
+    processes: int | None = None
+    """Processes that --coordinator connects."""
+
+    process: int | None = None
+    """Which of them this one is, from 0. Process 0 prints, and writes the records; if one is
+    lost, the others end within 15 seconds, with exit status 75."""
+
+    connect_timeout: int = 60
+    """Seconds to wait for the other processes at the start."""
 
     output: Path | None = None
     """Folder of this run; runs/mnist/TIME if not given."""
@@ -92,6 +121,11 @@ class Config:
     contrast: bool = False
     """Train every coupling of this setting from the same start on the same batches, for one epoch
     in float64, and print how far apart they end."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether this is one of several processes."""
+        return self.distributed != "off" or self.coordinator is not None
 
     def decay_rate(self, coupling: Coupling) -> float:
         """ω of a resolved configuration: 2λ, or 2αλ where the learning rate is left out."""
@@ -108,6 +142,8 @@ def resolved(config: Config) -> Config:
     """
     _check_numbers(config)
     _check_penalty(config)
+    _check_devices(config)
+    _check_processes(config)
     strength = config.strength if config.weight_decay is None else config.weight_decay / 2
     l1_strength = config.l1_strength if config.l1_strength is not None else strength
     return dataclasses.replace(
@@ -162,6 +198,62 @@ def _check_penalty(config: Config) -> None:
         raise ConfigError(
             f"--coupling {config.coupling}: expected --penalty l2, got {config.penalty}; the "
             f"decoupled form that gives exact zeros is --coupling proximal"
+        )
+
+
+def _check_devices(config: Config) -> None:
+    for name in ("devices", "connect_timeout"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{_option(name)}: expected at least 1, got {value}")
+    if config.contrast and (config.devices not in (None, 1) or config.connected):
+        raise ConfigError(
+            "--contrast: expected one device, got several; it compares in float64 what rounds "
+            "alike, so leave out --devices, --coordinator and --distributed"
+        )
+    if config.parallel == "pmap" and config.connected:
+        raise ConfigError(
+            "--parallel pmap: expected one process, got several; those are connected by "
+            "--parallel jit"
+        )
+
+
+def _check_processes(config: Config) -> None:
+    if config.distributed == "auto" and config.coordinator is not None:
+        raise ConfigError(
+            "--distributed auto: expected it alone, since it finds the coordinator, got "
+            f"--coordinator {config.coordinator} too; leave out one of them"
+        )
+    if config.coordinator is None:
+        given = [name for name in ("processes", "process") if getattr(config, name) is not None]
+        if given:
+            raise ConfigError(
+                f"--coordinator: expected HOST:PORT of process 0 beside --{given[0]}, got none; "
+                f"add --coordinator, or leave out --processes and --process"
+            )
+        return
+    _check_address(config.coordinator)
+    if config.processes is None or config.process is None:
+        missing = "processes" if config.processes is None else "process"
+        raise ConfigError(
+            f"--{missing}: expected a number beside --coordinator, got none; "
+            f"write --coordinator HOST:PORT --processes N --process I"
+        )
+    if config.processes < 1:
+        raise ConfigError(f"--processes: expected at least 1, got {config.processes}")
+    if not 0 <= config.process < config.processes:
+        raise ConfigError(
+            f"--process: expected 0 to {config.processes - 1} with --processes "
+            f"{config.processes}, got {config.process}; processes are counted from 0"
+        )
+
+
+def _check_address(coordinator: str) -> None:
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ConfigError(
+            f"--coordinator: expected HOST:PORT of process 0, got {coordinator!r}; "
+            f"for processes on one machine write 127.0.0.1:12345"
         )
 
 

@@ -31,6 +31,7 @@ class Job:
 
     config: Config
     dataset: Dataset
+    facts: dict[str, Any]
     device: Any
     folder: Path
     seconds: dict[str, float]
@@ -39,27 +40,49 @@ class Job:
 def main(config: Config) -> None:
     """Trains, prints two lines per epoch and a closing table, and writes the records."""
     config = resolved(config)
+    if config.connected:
+        from experiments import hosts
+
+        hosts.run(config, lambda: _work(config))
+    _work(config)
+
+
+def _work(config: Config) -> None:
+    """The part of this process: of several, process 0 alone prints and writes."""
     with ThreadPoolExecutor(1) as pool:
         job = _prepare(config, pool)
+        if job is None:
+            return
         print(_header(job), flush=True)
         finished = _contrast(job) if config.contrast else _train(job, pool)
     if not finished:
         sys.exit(INTERRUPTED)
 
 
-def _prepare(config: Config, pool: ThreadPoolExecutor) -> Job:
-    """Everything that can go wrong before training: device, data, folder."""
+def _prepare(config: Config, pool: ThreadPoolExecutor) -> Job | None:
+    """Everything that can go wrong before training: device, data, folder.
+
+    A process that is not the first has no more to do: it trains here, and has no job.
+    """
     loading = pool.submit(_timed, load, config.data)
-    from experiments import runner
+    from experiments import devices, runner
 
     seconds = {"import": perf_counter() - STARTED}
     device = runner.choose_device(config)
     dataset, seconds["data"] = loading.result()
+    if config.connected:
+        from experiments import hosts
+
+        hosts.check_agreement(config, dataset)
+    if device.process_index != 0:
+        for _ in runner.train(runner.build(config, dataset)):
+            pass
+        return None
     folder = open_folder("mnist", config.output)
-    facts = runner.facts(device, dataset)
+    facts = runner.facts(device, dataset, devices.total(config))
     write_config(folder, "mnist", config, facts)
     append(folder, {"event": "start", "config": vars(config), **facts})
-    return Job(config, dataset, device, folder, seconds)
+    return Job(config, dataset, facts, device, folder, seconds)
 
 
 def _timed(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
@@ -75,8 +98,15 @@ def _header(job: Job) -> str:
         f"{name} {len(train.labels):,} train / {len(test.labels):,} test · "
         f"{train.images[0].size}-{config.hidden}-{dataset.classes} · "
         f"{OPTIMIZERS[config.optimizer]} {config.learning_rate:g} · "
-        f"batch {config.batch_size} · {job.device.platform}\n{describe_problem(config)}"
+        f"batch {config.batch_size} · {_machine(job)}\n{describe_problem(config)}"
     )
+
+
+def _machine(job: Job) -> str:
+    """As ``cpu``, or ``4 × tpu in 2 processes``."""
+    count, processes = job.facts["devices"], job.facts["processes"]
+    name = job.device.platform if count == 1 else f"{count} × {job.device.platform}"
+    return name if processes == 1 else f"{name} in {processes} processes"
 
 
 def _contrast(job: Job) -> bool:

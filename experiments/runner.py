@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import models, training
+from experiments import devices, models, training
 from experiments.config import Config, ConfigError
 from experiments.data import Dataset
 
@@ -41,6 +42,7 @@ class Program:
     train: training.Images
     test: training.Images
     compile_seconds: float
+    placement: devices.OneDevice = dataclasses.field(default_factory=devices.OneDevice)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,21 +59,30 @@ def choose_device(config: Config) -> Any:
     """Applies ``--platform``, ``--dtype`` and the compilation cache to JAX; returns the device.
 
     Raises:
-      ConfigError: if JAX finds no such device.
+      ConfigError: if JAX finds no such device, or fewer than ``--devices``.
     """
+    devices.reserve(config)
     if config.platform != "auto":
         jax.config.update("jax_platforms", config.platform)
     jax.config.update("jax_enable_x64", config.dtype == "float64")
+    _expect_no_tpu()
     if config.compilation_cache:
         _use_cache(cache_folder())
     try:
-        return jax.devices()[0]
+        return devices.chosen(config)[0]
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"--platform {config.platform}: expected such a device, but JAX finds none "
             f"({reason}); install jaxreg[cuda] or jaxreg[tpu] there, or use --platform cpu"
         ) from None
+
+
+def _expect_no_tpu() -> None:
+    """Where JAX has seen none, keeps an installed libtpu from searching for one and complaining."""
+    if os.environ.get("TPU_SKIP_MDS_QUERY") == "1":
+        os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
+        os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
 
 
 def cache_folder() -> Path:
@@ -106,26 +117,45 @@ def make_apply(config: Config, dataset: Dataset) -> training.Apply:
     model = network(config, dataset)
 
     def apply(params: Any, images: jax.Array) -> jax.Array:
-        return model.apply({"params": params}, images)  # pyright: ignore[reportReturnType]
+        with matmul_precision(config):  # products of the gradient inherit theirs from these
+            return model.apply({"params": params}, images)  # pyright: ignore[reportReturnType]
 
     return apply
 
 
-def make_step(config: Config, dataset: Dataset, tx: optax.GradientTransformation) -> training.Step:
+def matmul_precision(config: Config) -> contextlib.AbstractContextManager[Any]:
+    """Sets ``--matmul-precision`` for what is traced inside; its default leaves JAX's own."""
+    if config.matmul_precision == "default":
+        return contextlib.nullcontext()
+    return jax.default_matmul_precision(config.matmul_precision)
+
+
+def make_step(
+    config: Config,
+    dataset: Dataset,
+    tx: optax.GradientTransformation,
+    average: training.Average | None = None,
+) -> training.Step:
     """The train step of a configuration, with the penalty in the loss if that is its coupling."""
     loss = training.data_loss(make_apply(config, dataset), jnp.dtype(config.dtype))
     in_loss = training.penalty(config) if config.coupling == "loss" else None
-    return training.make_step(loss, tx, in_loss)
+    return training.make_step(loss, tx, in_loss, average)
 
 
-def make_epoch(config: Config, dataset: Dataset, tx: optax.GradientTransformation) -> Any:
+def make_epoch(
+    config: Config,
+    dataset: Dataset,
+    tx: optax.GradientTransformation,
+    average: training.Average | None = None,
+) -> Any:
     """epoch(state, order, train, test) → (state, metrics) of a configuration."""
-    step, apply = make_step(config, dataset, tx), make_apply(config, dataset)
+    step, apply = make_step(config, dataset, tx, average), make_apply(config, dataset)
     return training.make_epoch(step, training.make_evaluate(apply, jnp.dtype(config.dtype)))
 
 
 def build(config: Config, dataset: Dataset) -> Program:
-    """Compiles the epoch and puts the data on the device."""
+    """Compiles the epoch and puts the data on the devices."""
+    placement = devices.placement(config)
     examples = len(dataset.train.labels)
     steps = training.steps_per_epoch(examples, config.batch_size)
     tx = training.optimizer(config, steps * config.epochs)
@@ -136,19 +166,19 @@ def build(config: Config, dataset: Dataset) -> Program:
         return training.initial_state(initial(seed), tx, seed)
 
     train, test = (
-        training.Images(*(jax.device_put(a) for a in split))
-        for split in (dataset.train, dataset.test)
+        placement.data(training.Images(*split)) for split in (dataset.train, dataset.test)
     )
     state = start(config.seed)
     order = training.epoch_order(state.key, 0, examples, config.batch_size, weight_dtype(config))
+    arguments = placement.like(state), placement.order(order), train, test
     started = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:  # XLA compiles on both cores if asked twice
         size = functools.partial(training.size, training.penalty(config))
         sizing = pool.submit(compiled, jax.jit(size).lower(state.params))
-        epoch = jax.jit(make_epoch(config, dataset, tx), donate_argnums=0)
-        epoch = compiled(epoch.lower(state, order, train, test))
+        epoch = placement.jit(make_epoch(config, dataset, tx, placement.average))
+        epoch = compiled(epoch.lower(*arguments), placement.options)
     seconds = time.perf_counter() - started
-    return Program(config, epoch, sizing.result(), start, train, test, seconds)
+    return Program(config, epoch, sizing.result(), start, train, test, seconds, placement)
 
 
 def weight_dtype(config: Config) -> Any:
@@ -156,9 +186,9 @@ def weight_dtype(config: Config) -> Any:
     return jnp.promote_types(jnp.dtype(config.dtype), jnp.float32)
 
 
-def compiled(lowered: Any) -> Any:
-    """A lowered function, compiled with the options that suit this program."""
-    if jax.default_backend() != "cpu":
+def compiled(lowered: Any, options: bool = True) -> Any:
+    """A lowered function, compiled with the options that suit this program, if they are safe."""
+    if jax.default_backend() != "cpu" or not options:
         return lowered.compile()
     try:
         return lowered.compile(compiler_options=CPU_OPTIONS)
@@ -176,20 +206,21 @@ def train(program: Program, seed: int | None = None) -> Iterator[Epoch]:
     Yields:
       Each epoch when it is finished. Its state is donated to the next one.
     """
-    config = program.config
+    config, placement = program.config, program.placement
     start = program.start(config.seed if seed is None else seed)
-    state = jax.device_put(start, may_alias=False)  # or the donation would be of host memory
-    key, examples = start.key, program.train.labels.shape[0]
+    state = placement.start(start)
+    key, examples = start.key, program.train.labels.shape[-1]
 
     def order(epoch: int) -> training.Order:
-        return training.epoch_order(key, epoch, examples, config.batch_size, weight_dtype(config))
+        drawn = training.epoch_order(key, epoch, examples, config.batch_size, weight_dtype(config))
+        return placement.order(drawn)
 
     upcoming = order(0)
     for number in range(1, config.epochs + 1):
         started = time.perf_counter()
         state, metrics = program.epoch(state, upcoming, program.train, program.test)
         upcoming = order(number) if number < config.epochs else upcoming
-        found = jax.device_get((metrics, program.size(state.params)))
+        found = jax.device_get((metrics, program.size(placement.local(state.params))))
         values = {name: float(v) for part in found for name, v in part._asdict().items()}
         yield Epoch(number, values, state, time.perf_counter() - started)
 
@@ -209,11 +240,12 @@ def evaluation_seconds(program: Program, dataset: Dataset, repeats: int = 5) -> 
     return statistics.median(seconds)
 
 
-def facts(device: Any, dataset: Dataset) -> dict[str, Any]:
-    """Where and on what a run was made, for its records."""
+def facts(device: Any, dataset: Dataset, count: int = 1) -> dict[str, Any]:
+    """Where and on what a run was made, for its records; ``count`` devices like ``device``."""
     return {
         "device": f"{device.platform}: {device.device_kind}",
-        "devices": jax.device_count(),
+        "devices": count,
+        "processes": jax.process_count(),
         "data": dataset.name,
         "train_examples": len(dataset.train.labels),
         "test_examples": len(dataset.test.labels),

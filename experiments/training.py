@@ -161,12 +161,14 @@ def data_loss(apply: Apply, dtype: Any) -> Callable[..., jax.Array]:
 
 
 Step = Callable[[State, Any, Any, Any], tuple[State, jax.Array]]
+Average = Callable[[Any], Any]
 
 
 def make_step(
     loss: Callable[..., jax.Array],
     tx: optax.GradientTransformation,
     in_loss: jaxreg.Penalty | None = None,
+    average: Average | None = None,
 ) -> Step:
     """step(state, images, labels, weights) → (state, data loss of the batch before the update).
 
@@ -174,11 +176,14 @@ def make_step(
       loss: ``loss(params, images, labels, weights)``, the mean data loss.
       tx: any optax optimizer; it is given the parameters.
       in_loss: the penalty that is added to the loss, if any.
+      average: the mean over devices of a (data loss, gradient), where each device computes both
+        from a batch of its own, as under ``pmap``.
     """
     gradient = _gradient(loss, in_loss)
 
     def step(state: State, images: Any, labels: Any, weights: Any) -> tuple[State, jax.Array]:
-        data, grads = gradient(state.params, images, labels, weights)
+        found = gradient(state.params, images, labels, weights)
+        data, grads = found if average is None else average(found)
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         return state._replace(params=params, opt_state=opt_state, step=state.step + 1), data

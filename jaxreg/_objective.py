@@ -33,8 +33,8 @@ def regularized(
     ``shard_map`` it depends on where ``jax.lax.pmean`` is (n devices):
 
     - of the gradient alone: right under ``pmap`` and ``shard_map(check_vma=False)``, in one
-      exchange; under ``shard_map`` as it is by default, **n times the gradient**, since the gradient
-      by parameters that all devices share is a sum over them already;
+      exchange; under ``shard_map`` as it is by default, **n times the gradient**, since that by
+      parameters which all devices share is a sum over them already;
     - of the data loss alone, inside ``loss``: right under ``shard_map`` by default; under the
       other two **each device keeps its own batch's gradient**, and parameters drift apart;
     - of both: right under all three, in two exchanges or more.

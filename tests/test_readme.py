@@ -97,7 +97,7 @@ def test_python_blocks_print_what_the_text_blocks_say():
         if next_language == "text":
             assert_same(printed.getvalue(), expected)
             compared += 1
-    assert compared == 6
+    assert compared == 7
 
 
 def test_no_other_kind_of_block_escapes():

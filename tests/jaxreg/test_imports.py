@@ -41,7 +41,9 @@ LAYERS = {
     "experiments": (
         ("__init__", "config", "_dataset", "_tfds", "data"),
         ("records", "timing", "comparison", "limits", "kernels", "command", "hosts"),
+        ("chips", "program", "counting"),
         ("models", "training", "devices", "runner", "sweeping"),
+        ("tpu",),
         ("report",),
         (
             "contrast",
@@ -51,7 +53,7 @@ LAYERS = {
             "suites.decay",
             "suites.sweep",
         ),
-        ("benchmark", "mnist"),
+        ("benchmark", "mnist", "tpu_plan"),
     ),
 }
 CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:5]))

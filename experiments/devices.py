@@ -1,0 +1,200 @@
+"""One training on several devices: each batch is split over them, all else is whole on each.
+
+The data set lies on every device as bytes, so a step exchanges nothing but its gradient: what is
+split is the order, by the axis of the batch. Two ways give the same numbers: `Sharded`, where XLA
+splits one program over a mesh, and `Mapped`, where `jax.pmap` runs it on each device and the step
+says itself where the mean is. `jaxreg.regularized` tells how the penalty then counts once.
+
+Every device evaluates all test images: with them split, an epoch would need a second exchange.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from experiments.config import Config, ConfigError
+from experiments.training import Average, Images, Order, State
+
+AXIS = "data"
+
+
+class OneDevice:
+    """Where arrays go, and how the epoch is compiled: everything on the default device."""
+
+    options = True
+    """Whether the compiler options of the runner are safe: with several CPU devices at work they
+    bring a library of matrix products that now and then gets rows wrong (jaxlib 0.10.2)."""
+
+    average: Average | None = None
+    """The mean over devices, where the step has to take it itself."""
+
+    def data(self, images: Images) -> Images:
+        """A split of the data set, on every device."""
+        return jax.tree.map(jax.device_put, images)
+
+    def start(self, state: State) -> State:
+        """A state of host arrays, on every device, in memory that may be donated."""
+        return jax.device_put(state, may_alias=False)
+
+    def like(self, state: State) -> Any:
+        """What stands for `start` of the state when the epoch is lowered."""
+        return state
+
+    def order(self, order: Order) -> Order:
+        """The batches, each split over the devices; padded with weight 0 where that is uneven."""
+        return order
+
+    def jit(self, epoch: Callable[..., Any]) -> Any:
+        """epoch(state, order, train, test), ready to be lowered; it may take over the state."""
+        return jax.jit(epoch, donate_argnums=0)
+
+    def local(self, tree: Any) -> Any:
+        """What every device holds, on the first one of this process."""
+        return tree
+
+
+@dataclasses.dataclass(frozen=True)
+class Sharded(OneDevice):
+    """`jit` over a mesh: XLA splits the program as the arrays are split, over hosts too."""
+
+    mesh: Mesh
+    options = False
+
+    @property
+    def whole(self) -> NamedSharding:
+        """Of what every device has."""
+        return NamedSharding(self.mesh, P())
+
+    @property
+    def split(self) -> NamedSharding:
+        """Of an order: [steps, batch_size]."""
+        return NamedSharding(self.mesh, P(None, AXIS))
+
+    def data(self, images: Images) -> Images:
+        return place(images, self.whole)
+
+    def start(self, state: State) -> State:
+        return place(state, self.whole)
+
+    def like(self, state: State) -> Any:
+        return self.start(state)
+
+    def order(self, order: Order) -> Order:
+        return place(padded(order, self.mesh.size), self.split)
+
+    def jit(self, epoch: Callable[..., Any]) -> Any:
+        return jax.jit(epoch, donate_argnums=0, out_shardings=self.whole)
+
+    def local(self, tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mapped(OneDevice):
+    """`pmap`: each device runs the epoch on its share, and takes the mean over all of them.
+
+    Data and order have a leading axis of devices; the state has none, and is copied to the devices
+    at the start of every epoch.
+    """
+
+    mesh: Mesh
+    options = False
+
+    @staticmethod
+    def average(tree: Any) -> Any:
+        """The mean over devices."""
+        return jax.lax.pmean(tree, AXIS)
+
+    def data(self, images: Images) -> Images:
+        copies = (np.broadcast_to(leaf, (self.mesh.size, *leaf.shape)) for leaf in images)
+        return place(Images(*copies), NamedSharding(self.mesh, P(AXIS)))
+
+    def start(self, state: State) -> State:
+        return state
+
+    def order(self, order: Order) -> Order:
+        """Weights are as much larger as devices are many: their shares add up to a mean of one."""
+        indices, weights = (
+            np.moveaxis(leaf.reshape(len(leaf), self.mesh.size, -1), 1, 0)
+            for leaf in padded(order, self.mesh.size)
+        )
+        return Order(indices, weights * np.asarray(self.mesh.size, weights.dtype))
+
+    def jit(self, epoch: Callable[..., Any]) -> Any:
+        return jax.pmap(
+            epoch, AXIS, in_axes=(None, 0, 0, 0), out_axes=None, devices=[*self.mesh.devices]
+        )
+
+    def local(self, tree: Any) -> Any:
+        return jax.device_get(tree)
+
+
+def place(tree: Any, sharding: NamedSharding) -> Any:
+    """Host arrays on the devices of a sharding; a process copies its own share alone."""
+
+    def put(leaf: Any) -> jax.Array:
+        host = np.asarray(leaf)
+        return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index].copy())
+
+    return jax.tree.map(put, tree)
+
+
+def padded(order: Order, devices: int) -> Order:
+    """The batches, filled up to a multiple of the devices with image 0 at weight 0."""
+    missing = -order.indices.shape[1] % devices
+    return Order(*(np.pad(leaf, ((0, 0), (0, missing))) for leaf in order))
+
+
+def reserve(config: Config) -> None:
+    """Asks JAX for CPU devices, before it looks for any: later it has as many as it has."""
+    if config.devices is not None:
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", config.devices)
+
+
+def chosen(config: Config) -> list[Any]:
+    """The devices to train on: of this process first, then those of the others.
+
+    Raises:
+      ConfigError: if there are fewer than the configuration asks for.
+    """
+    present = jax.local_devices()
+    count = config.devices or (len(present) if config.connected else 1)
+    if count > len(present):
+        raise ConfigError(
+            f"--devices: expected at most the {len(present)} of {present[0].platform} that JAX "
+            f"finds here, got {count}; use --devices {len(present)}, or --platform cpu, which "
+            f"makes as many as are asked for"
+        )
+    return present[:count]
+
+
+def placement(config: Config) -> OneDevice:
+    """Where the arrays of a training go, by ``--devices`` and ``--parallel``."""
+    own = chosen(config)
+    if config.parallel == "pmap":
+        return Mapped(Mesh(np.array(own), (AXIS,)))
+    if len(own) == jax.process_count() == 1:
+        return OneDevice()
+    return Sharded(Mesh(np.array(everywhere(len(own))), (AXIS,)))
+
+
+def total(config: Config) -> int:
+    """How many devices, of all processes together, a training runs on."""
+    return len(everywhere(len(chosen(config))))
+
+
+def everywhere(count: int) -> list[Any]:
+    """The first ``count`` devices of every process, process by process."""
+    by_process = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    groups = itertools.groupby(by_process, key=lambda device: device.process_index)
+    return [device for _, group in groups for device in itertools.islice(group, count)]

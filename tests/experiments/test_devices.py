@@ -1,0 +1,144 @@
+"""Several devices train what one device trains, by one exchange in a step."""
+
+import dataclasses
+import functools
+import itertools
+import re
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh
+
+from experiments import devices, runner, training
+from experiments.config import Config, ConfigError, resolved
+
+SMALL = Config(hidden=5, batch_size=13, epochs=1, learning_rate=0.05, strength=0.02)
+FORMS = {  # every coupling with every penalty that it has; batches of 13, the last of 11
+    f"{coupling}-{penalty}": resolved(
+        dataclasses.replace(SMALL, coupling=coupling, penalty=penalty, optimizer="momentum")
+    )
+    for coupling, penalty in (
+        *itertools.product(("loss", "coupled", "proximal"), ("l2", "l1", "elastic_net")),
+        *itertools.product(("decoupled", "independent"), ("l2",)),
+    )
+}
+QUICKLY = {  # most of the time here would go into compiling
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_llvm_disable_expensive_passes": True,
+}
+
+
+def mesh(count: int) -> Mesh:
+    return Mesh(np.array(jax.devices()[:count]), (devices.AXIS,))
+
+
+@pytest.fixture(scope="module")
+def epoch(tiny):
+    """epoch(average): the states of every form → those after an epoch, by one scan for all."""
+    txs = {name: training.optimizer(config, 4) for name, config in FORMS.items()}
+    params = {name: runner.initializer(config, tiny)(0) for name, config in FORMS.items()}
+    start = {name: training.initial_state(params[name], txs[name], 0) for name in FORMS}
+
+    @functools.cache  # JAX traces a function that it knows once, whatever the devices
+    def run(average):
+        steps = {n: runner.make_step(FORMS[n], tiny, txs[n], average) for n in FORMS}
+
+        def step(states, *batch):
+            found = {name: steps[name](states[name], *batch) for name in FORMS}
+            return {n: s for n, (s, _) in found.items()}, {n: x for n, (_, x) in found.items()}
+
+        return lambda states, order, train, _: training.scan_batches(step)(states, order, train)
+
+    return start, run
+
+
+def trained(placement: devices.OneDevice, epoch, dataset) -> tuple:
+    """Parameters and losses of one epoch of every form."""
+    start, run = epoch
+    order = placement.order(training.epoch_order([0, 0], 0, 50, 13, np.float32))
+    data = placement.data(training.Images(*dataset.train))
+    arguments = placement.start(start), order, data, data
+    program = placement.jit(run(placement.average)).lower(*arguments).compile(QUICKLY)
+    states, losses = program(*arguments)
+    return jax.device_get(({name: state.params for name, state in states.items()}, losses))
+
+
+@pytest.fixture(scope="module")
+def alone(epoch, tiny):
+    """What one device makes of every form."""
+    return trained(devices.OneDevice(), epoch, tiny)
+
+
+@pytest.mark.parametrize("way", [devices.Sharded, devices.Mapped])
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_the_devices_change_no_parameter_for_any_coupling_and_penalty(
+    way, count, alone, epoch, tiny
+):
+    found = trained(way(mesh(count)), epoch, tiny)
+    same = functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-6)
+    jax.tree.map(same, found, alone)
+    ends = [np.concatenate([w.ravel() for w in jax.tree.leaves(p)]) for p in alone[0].values()]
+    moved = [np.abs(a - b).max() for a, b in itertools.combinations(ends, 2)]
+    assert np.median(moved) > 1e-4  # the forms differ by more than what passes for equal
+
+
+def test_the_runner_splits_what_the_settings_say(tiny):
+    """Three devices, which divide no batch, and a state that goes from epoch to epoch."""
+    config = resolved(dataclasses.replace(SMALL, epochs=2, optimizer="adam", batch_size=16))
+    ways = [{}, {"devices": 3}, {"devices": 3, "parallel": "pmap"}]
+    runs = [runner.train(runner.build(dataclasses.replace(config, **w), tiny)) for w in ways]
+    same = functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-6)
+    for one, *others in zip(*runs, strict=True):
+        expected = jax.device_get(one.state.params)
+        for several in others:
+            assert several.metrics == pytest.approx(one.metrics, abs=2e-6)
+            assert len(several.state.params["fc1"]["kernel"].sharding.device_set) == 3
+            jax.tree.map(same, jax.device_get(several.state.params), expected)
+
+
+def exchanges(program) -> dict[str, int]:
+    """The collectives of a compiled program, by name."""
+    text = program.as_text()
+    names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+    found = {name: len(re.findall(rf"\s{name}(?:-start)?\(", text)) for name in names}
+    return {name: count for name, count in found.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("count", "parallel", "coupling"),
+    [(2, "jit", "loss"), (8, "jit", "loss"), (8, "jit", "decoupled"), (4, "pmap", "loss")],
+)
+def test_an_epoch_holds_one_exchange_with_and_without_a_penalty(count, parallel, coupling, tiny):
+    config = dataclasses.replace(SMALL, devices=count, parallel=parallel, coupling=coupling)
+    assert exchanges(runner.build(resolved(config), tiny).epoch) == {"all-reduce": 1}
+
+
+def test_data_are_bytes_everywhere_and_only_the_order_is_split(tiny):
+    placement = devices.Sharded(mesh(4))
+    images = placement.data(training.Images(*tiny.train)).images
+    assert images.dtype == np.uint8
+    assert images.sharding.is_fully_replicated
+    order = placement.order(training.epoch_order([0, 0], 0, 50, 13, np.float32))
+    assert [leaf.shape for leaf in order] == [(4, 16), (4, 16)]
+    assert [leaf.sharding.shard_shape(leaf.shape) for leaf in order] == [(4, 4), (4, 4)]
+
+
+@pytest.mark.parametrize("examples", [50, 52])
+def test_padding_weighs_nothing(examples):
+    order = training.epoch_order([0, 0], 0, examples, 13, np.float64)
+    wide = devices.padded(order, 8)
+    assert wide.indices.shape == (4, 16)
+    np.testing.assert_allclose(wide.weights.sum(1), 1)
+    assert sorted(wide.indices[wide.weights > 0]) == list(range(examples))
+    assert (wide.weights[:, 13:] == 0).all()
+
+
+def test_more_devices_than_there_are_is_said():
+    with pytest.raises(ConfigError) as error:
+        runner.choose_device(resolved(Config(devices=9, compilation_cache=False)))
+    assert str(error.value) == (
+        "--devices: expected at most the 8 of cpu that JAX finds here, got 9; use --devices 8, or "
+        "--platform cpu, which makes as many as are asked for"
+    )

@@ -1,0 +1,303 @@
+"""Several processes train what one trains, and none is left waiting when another is lost."""
+
+import dataclasses
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import hosts, records, runner
+from experiments.config import Config, ConfigError, resolved
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = Config(batch_size=13, hidden=5, learning_rate=0.05, strength=0.02, penalty="elastic_net")
+OPTIONS = (
+    *("--batch-size", "13", "--hidden", "5", "--learning-rate", "0.05", "--strength", "0.02"),
+    *("--penalty", "elastic_net"),
+)
+COMMAND = """
+import sys
+import jax, numpy as np
+from experiments import mnist, runner
+from experiments.command import run_command
+from experiments.config import Config
+
+def saving(program, train=runner.train):
+    "The command as it is, with the parameters of every process kept."
+    for epoch in train(program):
+        leaves = jax.tree.leaves(jax.device_get(epoch.state.params))
+        if epoch.number <= 2:
+            np.savez(f"{sys.path[0]}/params-{jax.process_index()}-{epoch.number}", *leaves)
+        yield epoch
+
+runner.train = saving
+run_command("mnist", mnist.main, Config)
+"""
+
+
+@pytest.fixture(scope="module")
+def idx(tmp_path_factory, tiny) -> str:
+    """The tiny data set as four idx files, as ``--data`` takes it."""
+    folder = tmp_path_factory.mktemp("idx")
+    for name, split in (("train", tiny.train), ("t10k", tiny.test)):
+        shape = split.images.shape[:3]
+        images = struct.pack(">4i", 0x803, *shape) + split.images.tobytes()
+        labels = struct.pack(">2i", 0x801, shape[0]) + split.labels.astype(np.uint8).tobytes()
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(images)
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    return f"idx:{folder}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
+
+
+def start(count: int, idx: str, folder: Path, *options: str) -> list[subprocess.Popen[str]]:
+    """The command in several processes of this machine."""
+    script = folder / "command.py"
+    script.write_text(COMMAND)
+    common = (*OPTIONS, *options, "--data", idx, "--output", str(folder / "run"))
+    join = ("--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(count))
+    return [
+        subprocess.Popen(
+            [sys.executable, str(script), *common, *join, "--process", str(process)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": str(ROOT), "JAXREG_CACHE_DIR": str(folder / "cache")},
+        )
+        for process in range(count)
+    ]
+
+
+def check_as_one_process(count: int, folder: Path, dataset) -> None:
+    """Parameters of every process, and the records, after each of two epochs."""
+    config = resolved(dataclasses.replace(SETTINGS, epochs=2))
+    written = [record for record in records.read(folder / "run") if record["event"] == "epoch"]
+    for epoch in runner.train(runner.build(config, dataset)):
+        expected = jax.tree.leaves(jax.device_get(epoch.state.params))
+        for process in range(count):
+            found = np.load(folder / f"params-{process}-{epoch.number}.npz")
+            for leaf, array in zip(expected, found.values(), strict=True):
+                np.testing.assert_allclose(array, leaf, rtol=0, atol=1e-6)
+        record = written[epoch.number - 1]
+        assert {name: record[name] for name in epoch.metrics} == pytest.approx(
+            epoch.metrics, abs=2e-6
+        )
+
+
+def test_two_processes_of_two_devices_train_as_one_and_the_first_alone_speaks(idx, tiny, tmp_path):
+    options = ("--devices", "2", "--epochs", "2", "--matmul-precision", "highest")
+    processes = start(2, idx, tmp_path, *options)
+    first, second = (process.communicate(timeout=120) for process in processes)
+    assert [process.returncode for process in processes] == [0, 0], (first, second)
+    assert "· batch 13 · 4 × cpu in 2 processes\n" in first[0]
+    assert re.findall(r"^(Epoch \d|Test Accuracy)", first[0], re.M) == [
+        *("Epoch 1", "Test Accuracy", "Epoch 2", "Test Accuracy")
+    ]
+    assert (first[1], second) == ("", ("", ""))
+    check_as_one_process(2, tmp_path, tiny)
+    start_record, *_ = records.read(tmp_path / "run")
+    assert (start_record["devices"], start_record["processes"]) == (4, 2)
+    assert start_record["config"]["matmul_precision"] == "highest"
+
+
+def test_a_killed_process_ends_the_others_with_one_line(idx, tiny, tmp_path):
+    processes = start(4, idx, tmp_path, "--epochs", "1000000")
+    wait_for(lambda: all((tmp_path / f"params-{i}-2.npz").exists() for i in range(4)), processes)
+    time.sleep(0.2)  # the record of the second epoch is written after its parameters
+    killed = processes.pop(2)
+    killed.kill()
+    since = time.monotonic()
+    ends = [process.communicate(timeout=30) for process in processes]
+    assert time.monotonic() - since < 15
+    assert [process.returncode for process in processes] == [hosts.LOST] * 3
+    for process, (_, errors) in zip((0, 1, 3), ends, strict=True):
+        assert errors == (
+            f"Error: process {process} of 4: expected every process to go on, but one has died or "
+            f"hangs; all have stopped, start them again\n"
+        )
+    assert [printed for printed, _ in ends[1:]] == ["", ""]
+    assert killed.communicate()[0] == ""
+    check_as_one_process(4, tmp_path, tiny)
+
+
+def wait_for(condition: Callable[[], bool], processes: list[subprocess.Popen[str]]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        ended = [process for process in processes if process.poll() is not None]
+        assert not ended, ended[0].communicate()
+        time.sleep(0.05)
+
+
+# --- the watcher, without a training ---
+
+FATE = """
+import os, signal, sys, time
+from experiments import hosts
+from experiments.config import Config, resolved
+
+config = Config(coordinator="127.0.0.1:1", processes=2, process=1, connect_timeout=9)
+hosts.connect = {connect}
+hosts.SILENCE = 2.0
+hosts.run(resolved(config), {work})
+"""
+PASS, MEET = "lambda config: None", "expected every process to go on"
+FATES = {  # what happens to the worker: (connect, work, status, the line on stderr)
+    "aborted when connected": (PASS, "os.abort", hosts.LOST, MEET),
+    "aborted before": (
+        "lambda config: os.abort()",
+        "None",
+        hosts.LOST,
+        "Error: --processes: expected 2 at 127.0.0.1:1 within 9 s (--connect-timeout), but not all "
+        "came; start every --process from 0, each once",
+    ),
+    "killed": (
+        PASS,
+        "lambda: os.kill(os.getpid(), signal.SIGKILL)",
+        128 + signal.SIGKILL,
+        "Error: expected the training to end by itself, but SIGKILL did",
+    ),
+    "its watcher is stopped": (
+        PASS,
+        "lambda: (os.kill(os.getppid(), signal.SIGSTOP), time.sleep(60))",
+        hosts.LOST,
+        MEET,
+    ),
+}
+
+
+@pytest.mark.parametrize(("connect", "work", "status", "line"), FATES.values(), ids=FATES)
+def test_the_watcher_says_what_became_of_the_worker(connect, work, status, line):
+    code = FATE.format(connect=connect, work=work)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    for _ in range(200):  # until it has ended; a stopped one is woken to report
+        time.sleep(0.1)
+        if process.poll() is not None:
+            break
+        stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if stat == "T":
+            time.sleep(3)
+            process.send_signal(signal.SIGCONT)
+    errors = process.communicate(timeout=10)[1]
+    assert (process.returncode, errors.count("\n")) == (status, 1)
+    assert line in errors
+
+
+# --- what cannot be meant ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"devices": 0}, "--devices: expected at least 1, got 0"),
+        ({"connect_timeout": 0}, "--connect-timeout: expected at least 1, got 0"),
+        (
+            {"contrast": True, "devices": 2},
+            "--contrast: expected one device, got several; it compares in float64 what rounds "
+            "alike, so leave out --devices, --coordinator and --distributed",
+        ),
+        (
+            {"parallel": "pmap", "distributed": "auto"},
+            "--parallel pmap: expected one process, got several; those are connected by "
+            "--parallel jit",
+        ),
+        (
+            {"distributed": "auto", "coordinator": "a:1"},
+            "--distributed auto: expected it alone, since it finds the coordinator, got "
+            "--coordinator a:1 too; leave out one of them",
+        ),
+        (
+            {"process": 1},
+            "--coordinator: expected HOST:PORT of process 0 beside --process, got none; add "
+            "--coordinator, or leave out --processes and --process",
+        ),
+        (
+            {"coordinator": "a", "processes": 2, "process": 0},
+            "--coordinator: expected HOST:PORT of process 0, got 'a'; for processes on one machine "
+            "write 127.0.0.1:12345",
+        ),
+        (
+            {"coordinator": "a:1", "processes": 2},
+            "--process: expected a number beside --coordinator, got none; write --coordinator "
+            "HOST:PORT --processes N --process I",
+        ),
+        (
+            {"coordinator": "a:1", "processes": 0, "process": 0},
+            "--processes: expected at least 1, got 0",
+        ),
+        (
+            {"coordinator": "a:1", "processes": 2, "process": 2},
+            "--process: expected 0 to 1 with --processes 2, got 2; processes are counted from 0",
+        ),
+    ],
+)
+def test_contradictions_are_refused(changes, message):
+    with pytest.raises(ConfigError) as error:
+        resolved(Config(**changes))
+    assert str(error.value) == message
+
+
+def test_a_port_that_is_taken_and_a_coordinator_that_is_not_there_are_said():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        config = Config(coordinator=address, processes=2, process=0, connect_timeout=1)
+        with pytest.raises(ConfigError) as taken:
+            hosts.connect(config)
+    with pytest.raises(ConfigError) as absent:
+        hosts.connect(dataclasses.replace(config, process=1))
+    port = address.partition(":")[2]
+    assert [str(taken.value), str(absent.value)] == [
+        f"--coordinator {address}: expected a free port, but {port} cannot be opened here (Address "
+        f"already in use); name another, the same for every process",
+        f"--coordinator {address}: expected process 0 there within 1 s (--connect-timeout), but it "
+        f"cannot be reached (Connection refused); start --process 0, and check host and port",
+    ]
+
+
+def test_a_machine_that_is_no_cluster_is_said(monkeypatch):
+    def initialize(**_):
+        raise ValueError("coordinator_address should be defined.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    with pytest.raises(ConfigError) as error:
+        hosts.connect(Config(distributed="auto"))
+    assert str(error.value) == (
+        "--distributed auto: expected a Cloud TPU slice or a cluster that JAX knows, but found "
+        "none (coordinator_address should be defined.); elsewhere write --coordinator HOST:PORT "
+        "--processes N --process I"
+    )
+
+
+def test_processes_with_other_options_or_data_are_named(tiny, monkeypatch):
+    from jax.experimental import multihost_utils
+
+    digests = []
+
+    def gather(digest):
+        digests.append(int(digest))
+        return np.array([digests[0], digests[-1], digests[0]])
+
+    monkeypatch.setattr(multihost_utils, "process_allgather", gather)
+    hosts.check_agreement(Config(process=0), tiny)
+    hosts.check_agreement(Config(process=1, output=Path("elsewhere")), tiny)
+    for config, dataset in (
+        (Config(strength=1e-3), tiny),
+        (Config(), dataclasses.replace(tiny, test=tiny.train)),
+    ):
+        with pytest.raises(ConfigError, match="those of process 1 differ from those of process 0"):
+            hosts.check_agreement(config, dataset)

@@ -1,0 +1,314 @@
+"""What is counted in programs compiled for a TPU, against counts by hand."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import counting, runner, tpu, tpu_plan
+from experiments.chips import CHIPS, TOPOLOGIES, topology
+from experiments.config import Config, ConfigError, resolved
+from experiments.data import Dataset, Split
+from experiments.program import ProgramError
+from experiments.sweeping import Trainings
+from experiments.tpu_plan import PlanConfig
+from jaxreg import _side_by_side, grid
+
+ROOT = Path(__file__).parents[2]
+INSTALLED = importlib.util.find_spec("libtpu") is not None
+needs_compiler = pytest.mark.skipif(
+    not INSTALLED, reason='the TPU compiler is missing: pip install "jaxreg[tpu]"'
+)
+
+TRAIN, TEST, EACH = 60_000, 10_000, 64  # images, and those on a chip in a step
+FORWARD = 2 * (784 * 128 + 128 * 10)  # FLOPs of one image
+BACKWARD = FORWARD + 2 * 128 * 10  # both kernels and the hidden layer, but not the images
+PARAMETERS = 4 * (784 * 128 + 128 + 128 * 10 + 10)  # bytes
+
+
+def images(count: int, *shape: int) -> Split:
+    """So many images without the memory for them: nothing here looks at a pixel."""
+    return Split(np.broadcast_to(np.uint8(0), (count, *shape, 1)), np.zeros(count, np.int32))
+
+
+MNIST = Dataset("mnist", images(TRAIN, 28, 28), images(TEST, 28, 28), 10)
+
+
+# --- the programs are those of the commands ---
+
+SMALL = resolved(Config(hidden=5, batch_size=10, epochs=2, optimizer="adam", devices=4))
+
+
+def test_an_epoch_is_lowered_as_the_main_job_does(monkeypatch, tiny):
+    texts = []
+    monkeypatch.setattr(runner, "compiled", lambda lowered, *_: texts.append(lowered.as_text()))
+    runner.build(SMALL, tiny)
+    planned = tpu.lower_epoch(SMALL, tiny, jax.devices()[:4]).as_text()
+    assert "jit_epoch" in planned
+    assert planned in texts
+
+
+class Interrupting:
+    """A jitted function that keeps what it was lowered to, and ends the sweep there."""
+
+    def __init__(self, jitted, texts):
+        self.jitted, self.texts = jitted, texts
+
+    def __call__(self, *arguments):
+        return self.jitted(*arguments)
+
+    def lower(self, *arguments):
+        self.texts.append(self.jitted.lower(*arguments).as_text())
+        raise KeyboardInterrupt
+
+
+def test_a_sweep_is_lowered_as_jaxreg_does(monkeypatch, tiny):
+    texts, own = [], _side_by_side.program
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("run",))
+    with monkeypatch.context() as patched:
+        patched.setattr(_side_by_side, "program", lambda *given: Interrupting(own(*given), texts))
+        points = grid(learning_rate=np.linspace(0.1, 0.2, 7))
+        assert not Trainings(SMALL, tiny).run(points, mesh=mesh, per_device=3).complete
+    assert texts == [tpu.lower_sweep(SMALL, tiny, jax.devices()[:2], runs=7, width=3).as_text()]
+
+
+# --- the main job ---
+
+
+def steps(chips: int) -> int:
+    return -(-TRAIN // (EACH * chips))
+
+
+@pytest.fixture(scope="module")
+def costs() -> dict[int, tpu.Cost]:
+    """Of an epoch with 64 images a chip, by the number of chips."""
+    config = PlanConfig(topology=("v5e:2x2", "v5e:16x16"), batch_per_chip=EACH, runs=0)
+    tpu.require_compiler()
+    slices = [topology(name) for name in config.topology]
+    found = tpu_plan.plans(tpu_plan.checked(config), MNIST, slices)
+    return {plan.topology.chips: plan.cost for plan in found}
+
+
+@needs_compiler
+@pytest.mark.parametrize("chips", [4, 256])
+def test_matrix_products_are_those_counted_by_hand(costs, chips):
+    """So each chip's are the same from 4 to 256 chips, step for step."""
+    by_hand = steps(chips) * EACH * (FORWARD + BACKWARD) + TEST * FORWARD
+    assert costs[chips].flops == by_hand
+
+
+@needs_compiler
+@pytest.mark.parametrize("chips", [4, 256])
+def test_a_step_exchanges_its_gradient_once(costs, chips):
+    assert costs[chips].in_step == [("all-reduce", PARAMETERS)]
+    assert costs[chips].beside == [("all-reduce", 4 * steps(chips))]  # the losses, at the end
+
+
+@needs_compiler
+@pytest.mark.parametrize("chips", [4, 256])
+def test_memory_is_more_than_the_arguments_and_fits(costs, chips):
+    cost = costs[chips]
+    assert 784 * (TRAIN + TEST) < cost.argument_bytes < cost.peak_bytes < CHIPS["v5e"].memory_bytes
+
+
+@needs_compiler
+def test_a_step_reads_its_images_and_not_the_data_set(costs):
+    more = steps(4) - steps(256)
+    moved = (costs[4].memory_bytes - costs[256].memory_bytes) / more
+    assert EACH * 784 < moved < 784 * TRAIN / 10
+
+
+# --- a sweep, and what does not fit ---
+
+
+@needs_compiler
+def test_sweep_counts_every_round_epoch_and_step():
+    """Five runs, two at a time: three rounds of three loops in one another, no exchange."""
+    hidden, pixels, batch, epochs = 128, 16 * 16, 8, 3
+    data = Dataset("small", images(4 * batch, 16, 16), images(128, 16, 16), 10)
+    config = PlanConfig(hidden=hidden, batch_size=batch, epochs=epochs, runs=5, per_device=2)
+    tpu.require_compiler()
+    _, plan = tpu_plan.plans(tpu_plan.checked(config), data, [topology("v4:1x1x1")])
+    forward = 2 * (pixels * hidden + hidden * 10)
+    training = epochs * 4 * batch * (2 * forward + 2 * hidden * 10) + 128 * forward
+    assert plan.job == "sweep"
+    assert plan.cost.flops == 3 * 2 * training
+    assert plan.cost.in_step == plan.cost.beside == []
+
+
+@needs_compiler
+def test_a_program_that_does_not_fit_is_an_answer():
+    vast = Dataset("vast", images(64, 28, 28), images(2**25, 28, 28), 10)
+    config = PlanConfig(runs=0, topology=("v5e:1x1",))
+    tpu.require_compiler()
+    (plan,) = tpu_plan.plans(tpu_plan.checked(config), vast, [topology("v5e:1x1")])
+    assert plan.cost is None
+    assert "exceed" in plan.refused.lower()
+    assert plan.record()["refused"] == plan.refused
+    (row,) = tpu_plan.epoch_table([plan]).columns[3].cells
+    assert row == "too much"
+
+
+# --- the command ---
+
+
+@needs_compiler
+def test_command(tmp_path):
+    """Beside this process, which has the compiler loaded: they would meet at a lock file."""
+    tpu.require_compiler()
+    tpu.devices(topology("v6e:2x2"))
+    done = command("--topology", "v6e:2x2", "--runs", "0", "--output", str(tmp_path / "plan"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Compiled and counted, not timed" in done.stdout
+    (record,) = map(json.loads, (tmp_path / "plan" / "records.jsonl").read_text().splitlines())
+    assert record["flops"] == steps(1) * 16 * (FORWARD + BACKWARD) + TEST * FORWARD
+    assert record["seconds_at_peak"] == max(
+        record["flops"] / 918e12, record["memory_bytes"] / 1638e9
+    )
+    config = json.loads((tmp_path / "plan" / "config.json").read_text())
+    assert config["libtpu"].startswith("0.")
+    assert config["config"]["topology"] == ["v6e:2x2"]
+
+
+def command(*options: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "experiments.tpu_plan", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+FLAT = "1x1, 2x2, 2x4, 4x4, 4x8, 8x8, 8x16, 16x16"
+CUBIC = "1x1x1, 2x2x1, 2x2x2, 2x2x4, 2x4x4, 4x4x4, 4x4x8, 4x8x8"
+SHAPES = f"v5e and v6e: {FLAT}; of v4 and v5p: {CUBIC}"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("v5litepod-16", f"did you mean v5e:4x4? shapes of {SHAPES}"),
+        ("v4-8", f"did you mean v4:2x2x1? shapes of {SHAPES}"),
+        ("v5e:16X16", f"did you mean v5e:16x16? shapes of v5e: {FLAT}"),
+        ("v4:2x2", f"did you mean v4:2x2x1? shapes of v4: {CUBIC}"),
+        ("v5e", f"shapes of v5e: {FLAT}"),
+    ],
+)
+def test_unknown_slices_name_the_nearest(name, message):
+    with pytest.raises(ConfigError) as error:
+        topology(name)
+    start = f"--topology: expected CHIP:SHAPE such as v5e:4x4, got {name!r}; "
+    assert str(error.value) == start + message
+
+
+def test_slices():
+    assert TOPOLOGIES["v4:4x8x8"].chips == TOPOLOGIES["v6e:16x16"].chips == 256
+    with pytest.raises(ConfigError, match=r"expected a chip among v4, v5e, v5p, v6e, got 'v7x'"):
+        topology("v7x:2x2x1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"runs": -1}, "--runs: expected at least 0, got -1"),
+        ({"per_device": 0}, "--per-device: expected at least 1, got 0"),
+        ({"batch_per_chip": 0}, "--batch-per-chip: expected at least 1, got 0"),
+        ({"topology": ()}, "--topology: expected at least one slice, got none; write v5e:4x4"),
+        (
+            {"dtype": "float64"},
+            "--dtype: expected float32 or bfloat16, got float64; TPU has no float64, and makes it "
+            "up of float32 in many steps that are not counted here",
+        ),
+    ],
+)
+def test_settings_that_are_refused(changes, message):
+    with pytest.raises(ConfigError) as error:
+        tpu_plan.checked(PlanConfig(**changes))
+    assert str(error.value) == message
+
+
+def test_a_missing_compiler_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("TPU_LIBRARY_PATH", raising=False)
+    with pytest.raises(ConfigError) as error:
+        tpu.require_compiler()
+    assert str(error.value) == (
+        "tpu_plan: expected the TPU compiler, but libtpu is not installed; "
+        'pip install "jaxreg[tpu]", on Linux with an x86 processor'
+    )
+
+
+# --- reading a program ---
+
+
+def compiled(function, *shapes: tuple[int, ...]):
+    """A function compiled for one v5e chip."""
+    tpu.require_compiler()
+    mesh = jax.sharding.Mesh(np.array(tpu.devices(topology("v5e:1x1"))), ("data",))
+    whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    arguments = [jax.ShapeDtypeStruct(shape, jnp.float32, sharding=whole) for shape in shapes]
+    return jax.jit(function).lower(*arguments).compile()
+
+
+def counted(function, *shapes: tuple[int, ...]) -> list[counting.Kernel]:
+    return counting.kernels(compiled(function, *shapes).as_text())
+
+
+def until(rounds, w):
+    """As many products as an argument says."""
+    return jax.lax.fori_loop(0, rounds.astype(jnp.int32), lambda _, x: jnp.tanh(x @ w), w)
+
+
+@needs_compiler
+def test_loops_of_unknown_length():
+    hlo = compiled(until, (), (256, 256)).as_text()
+    with pytest.raises(ProgramError, match=r"expected a loop of known length, got %while"):
+        counting.kernels(hlo)
+    assert counting.flops(counting.kernels(hlo, rounds=7)) == 7 * 2 * 256**3
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("function", "shapes", "products"),
+    [
+        (lambda x, y: jnp.einsum("rbi,rio->rbo", x, y), [(6, 16, 256), (6, 256, 128)], 6 * 16),
+        (lambda x, y: jnp.einsum("bi,rio->rbo", x, y), [(16, 256), (6, 256, 128)], 6 * 16),
+        (lambda x, y: jnp.einsum("rbi,rbo->rio", x, y), [(6, 16, 256), (6, 16, 128)], 6 * 16),
+    ],
+)
+def test_products_of_many_matrices(function, shapes, products):
+    """As the runs of a sweep have them: the compiler writes them as convolutions with holes."""
+    assert counting.flops(counted(function, *shapes)) == products * 2 * 256 * 128
+
+
+@needs_compiler
+def test_convolutions_are_counted_as_the_compiler_does():
+    """Without loops its own count is right: windows over the edge meet no image there."""
+    dimensions = ("NHWC", "HWIO", "NHWC")
+
+    def convolve(x, w):
+        return jax.lax.conv_general_dilated(x, w, (2, 2), "SAME", dimension_numbers=dimensions)
+
+    found = compiled(convolve, (8, 32, 32, 16), (3, 3, 16, 32))
+    assert counting.flops(counting.kernels(found.as_text())) == found.cost_analysis()["flops"]
+
+
+@needs_compiler
+def test_every_branch_counts():
+    def choose(p, x):
+        return jax.lax.cond(p > 0, lambda x: jnp.tanh(x @ x), lambda x: x @ x @ x, x)
+
+    assert counting.flops(counted(choose, (), (256, 256))) == 3 * 2 * 256**3
+
+
+@needs_compiler
+def test_bytes_are_those_of_memory():
+    assert counting.memory_bytes(counted(lambda x: 2 * x, (4096, 4096))) == 2 * 4 * 4096**2
+    assert counting.memory_bytes(counted(lambda x: x[5:7] + 1, (4096, 4096))) == 2 * 4 * 2 * 4096
