@@ -77,7 +77,7 @@ class Trainings:
         found = jaxreg.sweep(
             self,
             {**numbers, "seed": places.astype(np.int32)},
-            self._shared(tuple(map(int, seeds))),
+            self.shared(tuple(map(int, seeds))),
             **options,
         )
         return dataclasses.replace(found, points=dict(points))
@@ -108,7 +108,7 @@ class Trainings:
         state, found = jax.lax.scan(epoch, state, shared.batches[point["seed"]])
         return found if self.evaluation == "epoch" else measure(state.params, found[-1])
 
-    def _shared(self, seeds: tuple[int, ...]) -> Shared:
+    def shared(self, seeds: tuple[int, ...]) -> Shared:
         """The data, and for each seed what it determines."""
         config, dataset = self.config, self.dataset
         initial = runner.initializer(config, dataset)

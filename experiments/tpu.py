@@ -25,8 +25,8 @@ from experiments.config import Config, ConfigError
 from experiments.data import Dataset
 from experiments.devices import AXIS, Sharded, padded
 from experiments.sweeping import Trainings
-from jaxreg import _chunks, _grid, _side_by_side
-from jaxreg._width import Width
+from jaxreg._sweep import chunks, grid, side_by_side
+from jaxreg._sweep.width import Width
 
 ENVIRONMENT = {
     # or libtpu looks for the machine's description on the network, and complains on stderr
@@ -183,25 +183,25 @@ def lower_sweep(config: Config, dataset: Dataset, devices: list[Any], runs: int,
     ``width`` runs go side by side on each. What differs between them costs nothing, so it is the
     learning rate here, which every configuration has.
     """
-    mesh = Mesh(np.array(devices[:runs]), (_side_by_side.AXIS,))
+    mesh = Mesh(np.array(devices[:runs]), (side_by_side.AXIS,))
     train = Trainings(config, dataset)
-    shared = (train._shared((config.seed,)),)
+    shared = (train.shared((config.seed,)),)
     rates = np.full(runs, config.learning_rate, runner.weight_dtype(config))
     values = {"learning_rate": rates, "seed": np.zeros(runs, np.int32)}
-    points = _grid.checked(values)
-    sweep = _side_by_side.program(train, mesh, width, points.structure, points.impls, ())
+    points = grid.checked(values)
+    sweep = side_by_side.program(train, mesh, width, points.structure, points.impls, ())
     point = {name: value[0] for name, value in values.items()}
     results = jax.eval_shape(train, point, *shared)
-    chunks = _chunks.Runs(points, results, shared, mesh, Width(mesh.size), None, lambda _: sweep)
-    room = chunks._capacity(width)  # as many rounds as a real sweep makes room for, to the byte
+    made = chunks.Runs(points, results, shared, mesh, Width(mesh.size), None, lambda _: sweep)
+    room = made.capacity(width)  # as many rounds as a real sweep makes room for, to the byte
     block = points.block(slice(0, runs), room, width * mesh.size)
-    rounds = _side_by_side.rounds_of(runs, width, mesh.size)
+    rounds = side_by_side.rounds_of(runs, width, mesh.size)
     arguments = (
         described(tree, NamedSharding(mesh, spec))
         for tree, spec in (
-            (rounds, _side_by_side.ACROSS),
-            (block, _side_by_side.ROWS),
-            (shared, _side_by_side.SHARED),
+            (rounds, side_by_side.ACROSS),
+            (block, side_by_side.ROWS),
+            (shared, side_by_side.SHARED),
         )
     )
     return sweep.lower(*arguments)

@@ -45,7 +45,6 @@ from jaxreg._entrywise import elastic_net as elastic_net
 from jaxreg._entrywise import huber as huber
 from jaxreg._entrywise import l1 as l1
 from jaxreg._entrywise import l2 as l2
-from jaxreg._grid import grid as grid
 from jaxreg._matrix import nuclear as nuclear
 from jaxreg._matrix import orthogonal as orthogonal
 from jaxreg._matrix import spectral as spectral
@@ -65,8 +64,9 @@ from jaxreg._select import where as where
 from jaxreg._structured import group_lasso as group_lasso
 from jaxreg._structured import max_norm as max_norm
 from jaxreg._structured import sparse_group_lasso as sparse_group_lasso
-from jaxreg._sweep import Sweep as Sweep
-from jaxreg._sweep import sweep as sweep
+from jaxreg._sweep.grid import grid as grid
+from jaxreg._sweep.run import Sweep as Sweep
+from jaxreg._sweep.run import sweep as sweep
 from jaxreg._transforms import add_penalty_gradient as add_penalty_gradient
 from jaxreg._tree import pytree as pytree
 from jaxreg._tree import static as static

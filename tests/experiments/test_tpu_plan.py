@@ -18,7 +18,8 @@ from experiments.data import Dataset, Split
 from experiments.program import ProgramError
 from experiments.sweeping import Trainings
 from experiments.tpu_plan import PlanConfig
-from jaxreg import _side_by_side, grid
+from jaxreg import grid
+from jaxreg._sweep import side_by_side
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = importlib.util.find_spec("libtpu") is not None
@@ -69,10 +70,10 @@ class Interrupting:
 
 
 def test_a_sweep_is_lowered_as_jaxreg_does(monkeypatch, tiny):
-    texts, own = [], _side_by_side.program
+    texts, own = [], side_by_side.program
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("run",))
     with monkeypatch.context() as patched:
-        patched.setattr(_side_by_side, "program", lambda *given: Interrupting(own(*given), texts))
+        patched.setattr(side_by_side, "program", lambda *given: Interrupting(own(*given), texts))
         points = grid(learning_rate=np.linspace(0.1, 0.2, 7))
         assert not Trainings(SMALL, tiny).run(points, mesh=mesh, per_device=3).complete
     assert texts == [tpu.lower_sweep(SMALL, tiny, jax.devices()[:2], runs=7, width=3).as_text()]

@@ -35,7 +35,8 @@ LAYERS = {
         ("_audit.__init__", "_audit.black_box", "_audit.probes", "_audit.roots", "_audit.answers"),
         ("_audit.forms", "_audit.shares", "_audit.shrinkages", "_audit.at_rest", "_audit.judge"),
         ("_audit.pace", "_audit.in_loss", "_audit.verdict", "_audit.faults", "_audit.report"),
-        ("_grid", "_side_by_side", "_width", "_chunks", "_progress", "_sweep"),  # 6: sweeps
+        ("_sweep.__init__", "_sweep.grid", "_sweep.side_by_side", "_sweep.width"),  # 6: sweeps
+        ("_sweep.chunks", "_sweep.progress", "_sweep.run"),
         ("__init__",),  # 7: the public names
     ),
     "experiments": (

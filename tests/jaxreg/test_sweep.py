@@ -13,9 +13,9 @@ import pytest
 from jax.sharding import Mesh
 
 from jaxreg import l2, pytree, sweep
-from jaxreg._chunks import ROOM
-from jaxreg._progress import Progress
-from jaxreg._width import Width
+from jaxreg._sweep.chunks import ROOM
+from jaxreg._sweep.progress import Progress
+from jaxreg._sweep.width import Width
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 Y = np.random.default_rng(1).normal(size=12).astype(np.float32)
@@ -356,8 +356,8 @@ def test_a_trial_that_does_not_fit_goes_back():
 
 
 def test_auto_tries_widths_on_runs_that_count(monkeypatch, compilations):
-    monkeypatch.setattr("jaxreg._chunks.TRIAL_SECONDS", 1e-6)
-    monkeypatch.setattr("jaxreg._width.WORTH", 1e-9)
+    monkeypatch.setattr("jaxreg._sweep.chunks.TRIAL_SECONDS", 1e-6)
+    monkeypatch.setattr("jaxreg._sweep.width.WORTH", 1e-9)
     given = points(3000)
     found = sweep(functools.partial(ridge), given, X, Y, mesh=mesh_of(2))
     assert {1, 4} <= set(found.seconds_a_run)

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxreg import _grid, _side_by_side
-from jaxreg._width import Width
+from jaxreg._sweep import grid, side_by_side
+from jaxreg._sweep.width import Width
 
 ROOM = 2**24
 """Bytes of points and results that one call of the program has room for, unless told otherwise."""
@@ -26,7 +26,7 @@ TRIAL_SECONDS = 0.2  # a width is judged by at least so much, after a first roun
 class Runs:
     """The runs of one sweep, and what has been learnt about how long they take."""
 
-    points: _grid.Points
+    points: grid.Points
     shapes: Any  # of one result
     shared: Any
     mesh: Mesh
@@ -57,7 +57,7 @@ class Runs:
             return self.chunk if width in self.seconds else min(self.chunk, round_)
         wanted = CHUNK_SECONDS if self.width.fixed else TRIAL_SECONDS
         rounds = wanted / (self.seconds.get(width, wanted) * round_)
-        return round_ * min(max(int(rounds), 1), self._capacity(width))
+        return round_ * min(max(int(rounds), 1), self.capacity(width))
 
     def _run(self, rows: slice) -> tuple[Any, np.ndarray]:
         """Runs some points, and chooses the width of the next."""
@@ -77,29 +77,29 @@ class Runs:
         return jax.tree.map(lambda out: out.reshape(-1, *out.shape[2:])[:count].copy(), found)
 
     def _arguments(self, rows: slice, width: int) -> tuple[Any, ...]:
-        rounds = _side_by_side.rounds_of(rows.stop - rows.start, width, self._devices)
-        block = self.points.block(rows, self._capacity(width), width * self._devices)
-        place = functools.partial(_side_by_side.place, self.mesh)
-        across, along = _side_by_side.ACROSS, _side_by_side.ROWS
+        rounds = side_by_side.rounds_of(rows.stop - rows.start, width, self._devices)
+        block = self.points.block(rows, self.capacity(width), width * self._devices)
+        place = functools.partial(side_by_side.place, self.mesh)
+        across, along = side_by_side.ACROSS, side_by_side.ROWS
         return place(across, rounds), place(along, block), self.shared
 
-    def _capacity(self, width: int) -> int:
+    def capacity(self, width: int) -> int:
         """Rounds that the program has room for: the same for any number of points."""
         round_ = width * self._devices
         if self.chunk is not None:
             return -(-self.chunk // round_)
-        point = _grid.size(self.points.arrays) // self.points.count
-        bytes_ = round_ * (point + _grid.size(self.shapes) + 1)
+        point = grid.size(self.points.arrays) // self.points.count
+        bytes_ = round_ * (point + grid.size(self.shapes) + 1)
         return min(max(ROOM // bytes_, 1), MOST_ROUNDS)
 
     @property
     def _devices(self) -> int:
-        return self.mesh.shape[_side_by_side.AXIS]
+        return self.mesh.shape[side_by_side.AXIS]
 
 
 def prepare(
     train: Callable[..., Any],
-    points: _grid.Points,
+    points: grid.Points,
     shared: tuple[Any, ...],
     mesh: Mesh | None,
     per_device: Any,
@@ -108,7 +108,7 @@ def prepare(
 ) -> Runs:
     """Runs ready to start: traced once, not compiled yet; the shared arrays on the devices."""
     mesh = _mesh(mesh, points.count)
-    devices = mesh.shape[_side_by_side.AXIS]
+    devices = mesh.shape[side_by_side.AXIS]
     if per_device == "auto":
         width = Width(devices)
     else:
@@ -117,17 +117,17 @@ def prepare(
 
     def program(width: int) -> Any:
         settings = points.structure, points.impls, options
-        return _side_by_side.program(train, mesh, width, *settings)
+        return side_by_side.program(train, mesh, width, *settings)
 
     shapes = _shapes(program(1), mesh, points, shared)
-    placed = _side_by_side.place(mesh, _side_by_side.SHARED, shared)
+    placed = side_by_side.place(mesh, side_by_side.SHARED, shared)
     return Runs(points, shapes, placed, mesh, width, chunk, program)
 
 
 def _mesh(mesh: Mesh | None, points: int) -> Mesh:
     if mesh is None:
-        return Mesh(np.array(jax.devices()[:points]), (_side_by_side.AXIS,))
-    if _side_by_side.AXIS not in mesh.shape:
+        return Mesh(np.array(jax.devices()[:points]), (side_by_side.AXIS,))
+    if side_by_side.AXIS not in mesh.shape:
         raise ValueError(
             f"sweep: mesh: expected an axis named 'run', got {mesh.axis_names}; "
             f"write jax.sharding.Mesh(jax.devices(), ('run',))"
@@ -135,7 +135,7 @@ def _mesh(mesh: Mesh | None, points: int) -> Mesh:
     return mesh
 
 
-def _shapes(program: Any, mesh: Mesh, points: _grid.Points, shared: Any) -> Any:
+def _shapes(program: Any, mesh: Mesh, points: grid.Points, shared: Any) -> Any:
     """Shapes and dtypes of one result; here ``train`` shows whether it can be traced."""
     for leaf in jax.tree.leaves(shared):
         if not (hasattr(leaf, "dtype") or isinstance(leaf, int | float | complex)):
@@ -143,7 +143,7 @@ def _shapes(program: Any, mesh: Mesh, points: _grid.Points, shared: Any) -> Any:
                 f"sweep: shared: expected arrays, got {leaf!r}; bind settings that are no arrays "
                 f"to train with functools.partial"
             )
-    devices = mesh.shape[_side_by_side.AXIS]
+    devices = mesh.shape[side_by_side.AXIS]
     block = [
         jax.ShapeDtypeStruct((1, devices, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype))
         for a in points.arrays

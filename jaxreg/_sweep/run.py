@@ -1,6 +1,6 @@
 """Many trainings as one program: `sweep`.
 
-Points are checked in `_grid`, run in `_chunks` by the program of `_side_by_side`; `_width` says how
+Points are checked in `grid`, run in `chunks` by the program of `side_by_side`; `width` says how
 many go side by side.
 """
 
@@ -15,8 +15,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxreg import _chunks, _grid
-from jaxreg._progress import Progress, reporter
+from jaxreg._sweep import chunks, grid
+from jaxreg._sweep.progress import Progress, reporter
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -134,9 +134,9 @@ def sweep(
     """
     began = time.perf_counter()
     _check_train(train)
-    checked = _grid.checked(points)
+    checked = grid.checked(points)
     _check_options(checked.count, per_device, chunk, start, keep, on_chunk)
-    runs = _chunks.prepare(train, checked, shared, mesh, per_device, chunk, compiler_options)
+    runs = chunks.prepare(train, checked, shared, mesh, per_device, chunk, compiler_options)
     report, parts = reporter(progress), _Parts(runs.shapes, keep)
     stop, complete = start, False
     try:
@@ -177,7 +177,7 @@ class _Parts:
         return jax.tree.map(lambda *parts: np.concatenate(parts), *self.results), finite
 
 
-def _progress(done: int, total: int, began: float, runs: _chunks.Runs) -> Progress:
+def _progress(done: int, total: int, began: float, runs: chunks.Runs) -> Progress:
     """The time left, at the pace of the width that comes next."""
     pace = runs.seconds.get(runs.width.value) or min(runs.seconds.values())
     return Progress(done, total, time.perf_counter() - began, (total - done) * pace)

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxreg import _grid
+from jaxreg._sweep import grid
 
 AXIS = "run"
 ACROSS, ROWS, SHARED = PartitionSpec(AXIS), PartitionSpec(None, AXIS), PartitionSpec()
@@ -75,7 +75,7 @@ def _alone(one: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _run(train: Any, structure: Any, impls: Any, arrays: list[Any], shared: Any) -> Any:
-    result = train(_grid.point(structure, impls, arrays), *shared)
+    result = train(grid.point(structure, impls, arrays), *shared)
     result = jax.tree_util.tree_map_with_path(_array, result)
     inexact = [x for x in jax.tree.leaves(result) if jnp.issubdtype(x.dtype, jnp.inexact)]
     checks = [jnp.all(jnp.isfinite(leaf)) for leaf in inexact]
@@ -84,7 +84,7 @@ def _run(train: Any, structure: Any, impls: Any, arrays: list[Any], shared: Any)
 
 def _array(path: Any, leaf: Any) -> jax.Array:
     try:
-        return jnp.asarray(_grid.plain(leaf))
+        return jnp.asarray(grid.plain(leaf))
     except (TypeError, ValueError):
         name = jax.tree_util.keystr(path)
         raise TypeError(
