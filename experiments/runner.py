@@ -65,7 +65,7 @@ def choose_device(config: Config) -> Any:
     if config.platform != "auto":
         jax.config.update("jax_platforms", config.platform)
     jax.config.update("jax_enable_x64", config.dtype == "float64")
-    _expect_no_tpu()
+    expect_no_tpu()
     if config.compilation_cache:
         _use_cache(cache_folder())
     try:
@@ -78,7 +78,7 @@ def choose_device(config: Config) -> Any:
         ) from None
 
 
-def _expect_no_tpu() -> None:
+def expect_no_tpu() -> None:
     """Where JAX has seen none, keeps an installed libtpu from searching for one and complaining."""
     if os.environ.get("TPU_SKIP_MDS_QUERY") == "1":
         os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")

@@ -151,5 +151,6 @@ def use_every_core() -> None:
 
     Later it has no effect, and neither where there are other devices.
     """
+    runner.expect_no_tpu()
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)

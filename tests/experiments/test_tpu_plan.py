@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -313,3 +314,29 @@ def test_every_branch_counts():
 def test_bytes_are_those_of_memory():
     assert counting.memory_bytes(counted(lambda x: 2 * x, (4096, 4096))) == 2 * 4 * 4096**2
     assert counting.memory_bytes(counted(lambda x: x[5:7] + 1, (4096, 4096))) == 2 * 4 * 2 * 4096
+
+
+UNITS = {"T": 1e12, "G": 1e9, "MB": 1e6, "M": 1e6, "kB": 1e3, "ms": 1e-3, "µs": 1e-6, "": 1.0}
+
+
+def number(cell: str) -> float:
+    """A cell of the README's table: 98.5 MB, 1,024, 89.7 µs, none."""
+    value, _, unit = cell.strip().replace(",", "").partition(" ")
+    return 0.0 if value == "none" else float(value) * UNITS[unit]
+
+
+def test_the_table_of_the_readme_is_what_was_recorded():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("|") for line in lines if re.match(r"\| v\d\w?:", line)]
+    told = {row[1].strip(): row[2:-1] for row in rows}
+    recorded = (ROOT / "experiments/results/tpu_plan/records.jsonl").read_text(encoding="utf-8")
+    jobs = {(r["topology"], r["job"]): r for r in map(json.loads, recorded.splitlines())}
+    assert set(told) == {name for name, _ in jobs}
+    for name, cells in told.items():
+        epoch, sweep = jobs[name, "epoch"], jobs[name, "sweep"]
+        sizes = [epoch[key] for key in ("chips", "batch", "peak_bytes", "flops", "memory_bytes")]
+        exchanged = sum(each["bytes"] for each in epoch["in_step"])
+        wanted = [*sizes, epoch["seconds_at_peak"], exchanged, sweep["flops"]]
+        assert list(map(number, cells)) == pytest.approx(
+            [*wanted, sweep["seconds_at_peak"]], rel=6e-3
+        )
