@@ -19,7 +19,7 @@ from experiments.config import ConfigError
 from experiments.records import append, open_folder, write_config
 from experiments.timing import machine
 
-# Each is a module of experiments.suites with PACKAGES and run.
+# Each is a module of experiments.suites with PACKAGES and run, and draw if it has a picture.
 Suite = Literal["main", "penalties", "decay", "sweep"]
 
 

@@ -66,7 +66,7 @@ class PlanConfig(Config):
     coordinator: Suppress[str | None] = None
     processes: Suppress[int | None] = None
     process: Suppress[int | None] = None
-    connect_timeout: Suppress[int] = 120
+    connect_timeout: Suppress[int] = 60
     contrast: Suppress[bool] = False
     compilation_cache: Suppress[bool] = False  # JAX cannot read such programs back
 

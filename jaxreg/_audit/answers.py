@@ -57,8 +57,9 @@ class Answers:
         """eps of the narrowest dtype that holds the updates: what the optimizer computes in."""
         updates = np.concatenate([self.at(1.0, 1.0), self.at(0.0, 1.0)])
         if np.unique(np.abs(updates)).size > FEW:
-            for dtype in (jnp.bfloat16, np.float32):
-                if np.array_equal(updates.astype(_as(updates, dtype)), updates):
+            narrow = (np.complex64,) if np.iscomplexobj(updates) else (jnp.bfloat16, np.float32)
+            for dtype in narrow:
+                if np.array_equal(updates.astype(dtype), updates):
                     return float(jnp.finfo(dtype).eps)
         return float(np.finfo(float).eps)
 
@@ -138,10 +139,6 @@ class Answers:
         """The first step with an update without gradients."""
         moves = np.abs(self.at(0.0, 1.0)).max(axis=1) > 0
         return int(np.argmax(moves))
-
-
-def _as(updates: np.ndarray, dtype: Any) -> Any:
-    return np.complex64 if np.iscomplexobj(updates) else dtype
 
 
 def size(updates: np.ndarray) -> float:

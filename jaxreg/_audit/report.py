@@ -155,11 +155,14 @@ def _asked(
     make: Any, params: Any, steps: int, arguments: Any, rates: Any, twice: Mapping[str, float]
 ) -> list[Suspect]:
     """With large dimensions cut first, then, where it holds arrays of their shapes, as they are."""
+    whole = black_box.Optimizer(make, params, steps, arguments)
+    cut = black_box.Optimizer(make, params, steps, arguments, LONGEST)
     try:
-        asked = black_box.Optimizer(make, params, steps, arguments, LONGEST)
-        return suspects(asked, rates, twice)
+        return suspects(cut, rates, twice)
     except black_box.CallError:
-        return suspects(black_box.Optimizer(make, params, steps, arguments), rates, twice)
+        if cut.shapes == whole.shapes:
+            raise
+        return suspects(whole, rates, twice)
 
 
 def _stuck(answers: Answers) -> list[str]:
