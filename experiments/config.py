@@ -76,7 +76,8 @@ class Config:
     """Of the initial weights and the order of the batches."""
 
     data: str = "mnist"
-    """mnist (shipped), idx:DIR (four idx files) or tfds:NAME (TensorFlow Datasets)."""
+    """mnist (shipped), digits (8×8, of scikit-learn), idx:DIR (four idx files) or tfds:NAME
+    (TensorFlow Datasets)."""
 
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
     """Of the arithmetic. bfloat16 keeps parameters, penalty, decay and optimizer in float32."""

@@ -1,6 +1,7 @@
 """Image classification sets as NumPy arrays: the MNIST beside this file, idx files, TFDS.
 
-Imports no jax. TensorFlow Datasets is read in `experiments._tfds`.
+Imports no jax, and scikit-learn for its digits alone. TensorFlow Datasets is read in
+`experiments._tfds`.
 """
 
 import difflib
@@ -25,9 +26,10 @@ FILES = (
 )
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTE = 0x08
+DIGITS_TEST = 500
 FETCH_AGAIN = "fetch the file again"
 CHECK_NAME = "check that the file belongs under this name"
-WELL_KNOWN = {"mnist": "mnist"} | {
+WELL_KNOWN = {"mnist": "mnist", "digits": "digits"} | {
     name: f"tfds:{name}" for name in ("fashion_mnist", "kmnist", "emnist", "cifar10", "cifar100")
 }
 
@@ -36,11 +38,12 @@ def load(source: str = "mnist") -> Dataset:
     """Loads an image classification set into memory.
 
     Args:
-        source: `"mnist"`, the files in this repository; `"idx:DIR"`, the four idx files of MNIST,
-            FashionMNIST or KMNIST as torchvision leaves them, gzipped or not, in DIR, DIR/raw or
-            DIR/*/raw; `"tfds:NAME"`, a set of TensorFlow Datasets (`"tfds:cifar10"`,
-            `"tfds:emnist/letters"`), in the directory that TFDS_DATA_DIR names, otherwise in
-            `~/tensorflow_datasets`.
+        source: `"mnist"`, the files in this repository; `"digits"`, the 1,797 digits of 8 x 8
+            pixels that come with scikit-learn, the last 500 to test; `"idx:DIR"`, the four idx
+            files of MNIST, FashionMNIST or KMNIST as torchvision leaves them, gzipped or not, in
+            DIR, DIR/raw or DIR/*/raw; `"tfds:NAME"`, a set of TensorFlow Datasets
+            (`"tfds:cifar10"`, `"tfds:emnist/letters"`), in the directory that TFDS_DATA_DIR
+            names, otherwise in `~/tensorflow_datasets`.
 
     Returns:
         The data set. The labels of idx files count as many classes as the largest training label
@@ -55,13 +58,33 @@ def load(source: str = "mnist") -> Dataset:
     kind, _, argument = source.partition(":")
     if source == "mnist":
         return _load_idx(source, MNIST, classes=10)
+    if source == "digits":
+        return _load_digits()
     if kind == "idx" and argument:
         return _load_idx(source, Path(argument).expanduser())
     if kind == "tfds" and argument:
         return _tfds.load(argument)
     raise DataError(
-        f'source: expected "mnist", "idx:DIR" or "tfds:NAME", found "{source}"{_near_miss(source)}'
+        f'source: expected "mnist", "digits", "idx:DIR" or "tfds:NAME", found "{source}"'
+        f"{_near_miss(source)}"
     )
+
+
+def _load_digits() -> Dataset:
+    """UCI's optical recognition of handwritten digits, by 43 people; pixels from 0 to 16."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise DataError(
+            'source: expected scikit-learn, which "digits" comes with, found none; '
+            "pip install scikit-learn"
+        ) from None
+    values, classes = load_digits(return_X_y=True)
+    images = np.rint(values.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    labels = classes.astype(np.int32)
+    train, test = slice(-DIGITS_TEST), slice(-DIGITS_TEST, None)
+    splits = (Split(images[part], labels[part]) for part in (train, test))
+    return Dataset("digits", *splits, classes=10)
 
 
 def _near_miss(source: str) -> str:

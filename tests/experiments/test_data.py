@@ -278,7 +278,7 @@ def test_an_unknown_source_names_the_nearest(source, hint):
     with pytest.raises(DataError) as error:
         load(source)
     assert str(error.value) == (
-        f'source: expected "mnist", "idx:DIR" or "tfds:NAME", found "{source}"{hint}'
+        f'source: expected "mnist", "digits", "idx:DIR" or "tfds:NAME", found "{source}"{hint}'
     )
 
 
