@@ -63,10 +63,37 @@ def write_config(folder: Path, command: str, config: Any, facts: Mapping[str, An
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def append(folder: Path, record: Mapping[str, Any]) -> None:
-    """Adds one line to ``records.jsonl``, at once: an interrupted run keeps what it has."""
+def reopen_folder(folder: Path, command: str) -> dict[str, Any]:
+    """The ``config.json`` of a run that was stopped, whose records are to go on.
+
+    A last line that was cut off while it was written is removed.
+
+    Raises:
+      OutputError: if it is no run of this command.
+    """
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        lines = (folder / "records.jsonl").read_bytes()
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"--resume: expected the folder of a run, with config.json and records.jsonl, but "
+            f"{folder}: {error}; name one that an earlier run printed"
+        ) from None
+    if content.get("command") != command:
+        raise OutputError(
+            f"--resume: expected a run of experiments.{command}, but {folder} is one of "
+            f"experiments.{content.get('command')}"
+        )
+    whole = lines.rpartition(b"\n")
+    (folder / "records.jsonl").write_bytes(whole[0] + whole[1])
+    return content
+
+
+def append(folder: Path, *records: Mapping[str, Any]) -> None:
+    """Adds lines to ``records.jsonl``, at once: an interrupted run keeps what it has."""
+    lines = [json.dumps(_plain(record), ensure_ascii=False) + "\n" for record in records]
     with (folder / "records.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(_plain(record), ensure_ascii=False) + "\n")
+        file.write("".join(lines))
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -88,8 +115,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    if hasattr(value, "item"):
-        value = value.item()
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

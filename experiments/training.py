@@ -65,7 +65,10 @@ class Size(NamedTuple):
 Apply = Callable[[Any, jax.Array], jax.Array]
 
 
-def penalty(config: Config) -> jaxreg.Penalty:
+WHERE: dict[str, Any] = {"all": jaxreg.where(None), "weights": jaxreg.weights}
+
+
+def penalty(config: Config, where: Any = None) -> jaxreg.Penalty:
     """The penalty of a resolved configuration; its strengths may be traced."""
     terms = {
         "l2": lambda: config.strength * jaxreg.l2,
@@ -73,7 +76,9 @@ def penalty(config: Config) -> jaxreg.Penalty:
         "elastic_net": lambda: jaxreg.elastic_net(l1=config.l1_strength, l2=config.strength),
     }
     unit = terms[config.penalty]()
-    return unit.on(jaxreg.weights) if config.where == "weights" else unit
+    if where is None and config.where == "all":
+        return unit
+    return unit.on(where or WHERE[config.where])
 
 
 def multiplier(config: Config, steps: int) -> Any:
@@ -83,11 +88,12 @@ def multiplier(config: Config, steps: int) -> Any:
     return 1.0
 
 
-def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
+def optimizer(config: Config, steps: int, where: Any = None) -> optax.GradientTransformation:
     """The optimizer of a resolved configuration, with λ where ``config.coupling`` puts it.
 
-    The proximal step after momentum μ is as long as the momentum makes the gradient's:
-    learning_rate / (1 − μ), or its fixed points would not minimise loss + penalty.
+    ``where``, a rule of jaxreg, takes the place of ``config.where``. The proximal step after
+    momentum μ is as long as the momentum makes the gradient's: learning_rate / (1 − μ), or its
+    fixed points would not minimise loss + penalty.
     """
     schedule = multiplier(config, steps)
     learning_rate = _times(config.learning_rate, schedule)
@@ -97,7 +103,7 @@ def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
         "adam": lambda: adam(learning_rate),
     }[config.optimizer]()
     rate = config.decay_rate(config.coupling)
-    where = jaxreg.weights if config.where == "weights" else jaxreg.where(None)
+    where = where or WHERE[config.where]
     reach = 1 / (1 - MOMENTUM) if config.optimizer == "momentum" else 1.0
     chain = {
         "loss": lambda: [base],
@@ -106,7 +112,7 @@ def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
         "independent": lambda: [base, jaxreg.decoupled_decay(rate, schedule, where=where)],
         "proximal": lambda: [
             base,
-            jaxreg.proximal_step(penalty(config), _times(reach, learning_rate)),
+            jaxreg.proximal_step(penalty(config, where), _times(reach, learning_rate)),
         ],
     }[config.coupling]()
     return optax.chain(*chain)
@@ -132,7 +138,7 @@ def adam(
 def _coupled(config: Config, where: Any) -> optax.GradientTransformation:
     if config.penalty == "l2":
         return optax.add_decayed_weights(2 * config.strength, mask=where.mask)
-    return jaxreg.add_penalty_gradient(penalty(config))
+    return jaxreg.add_penalty_gradient(penalty(config, where))
 
 
 def _times(factor: Any, schedule: Any) -> Any:

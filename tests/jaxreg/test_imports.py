@@ -45,7 +45,14 @@ LAYERS = {
         ("chips", "program", "counting"),
         ("models", "training", "devices", "runner", "sweeping"),
         ("tpu",),
+        ("statistics.__init__", "statistics.resample", "statistics.surface", "statistics.transfer"),
+        ("study.__init__", "study.setup", "study.sample", "study.trainings", "study.grid"),
+        ("study.regimes", "study.nature", "study.cost", "study.search", "study.config"),
+        ("study.conduct", "study.results", "study.names", "study.findings", "study.answer"),
+        ("study.describe",),
         ("report",),
+        ("page.__init__", "page.explanations", "page.scale", "page.sections"),
+        ("page.write", "page.picture"),
         (
             "contrast",
             "suites.__init__",
@@ -54,7 +61,7 @@ LAYERS = {
             "suites.decay",
             "suites.sweep",
         ),
-        ("benchmark", "mnist", "tpu_plan"),
+        ("benchmark", "mnist", "tpu_plan", "coupling"),
     ),
 }
 CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:5]))

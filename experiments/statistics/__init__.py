@@ -1,0 +1,1 @@
+"""What a grid of trainings says, with intervals over its seeds. Imports no jax."""

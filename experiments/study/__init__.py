@@ -1,0 +1,1 @@
+"""Coupled against decoupled decay: grids of trainings, and what they say."""

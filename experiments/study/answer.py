@@ -1,0 +1,169 @@
+"""The answer of a study in a few sentences, put together from its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from experiments.statistics.resample import Estimate
+from experiments.study import findings as what
+from experiments.study import names
+from experiments.study.findings import EDGE, MARGIN, MEAN_REGRET, Finding
+from experiments.study.results import Results
+from experiments.study.setup import Axis
+
+Kept = dict[Axis, list[Finding]]
+_OTHER: dict[Axis, Axis] = {"rate": "strength", "strength": "rate"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The best of one form against the best of another, in test error, over the same seeds."""
+
+    regime: str
+    first: str
+    second: str
+    estimate: Estimate
+
+    @property
+    def verdict(self) -> str:
+        """Which is better, if both intervals leave out 0: a choice of cells is no smooth function
+        of the seeds, and neither interval alone is to be trusted."""
+        intervals = self.estimate.jackknife, self.estimate.bootstrap
+        if all(ends is not None and ends[1] < 0 for ends in intervals):
+            return f"{self.first} is better"
+        if all(ends is not None and ends[0] > 0 for ends in intervals):
+            return f"{self.second} is better"
+        return "undecided"
+
+    @property
+    def points(self) -> str:
+        """As ``−0.12 ± 0.30``, in percentage points."""
+        return _scaled(self.estimate, 100).show()
+
+
+def comparisons(regime: str, results: Sequence[Results]) -> list[Comparison]:
+    """Every pair of forms of one optimizer and set-up, and each optimizer against no decay."""
+    found = []
+    alone = len({names.network(r) for r in results}) == 1
+    for one, other in itertools.combinations(results, 2):
+        if one.setup == other.setup:
+            pair = names.title(one, alone), names.title(other, alone)
+            errors = partial(what.best_test_error, one), partial(what.best_test_error, other)
+            found.append(_comparison(regime, pair, errors, one))
+    for one in results:
+        if np.isfinite(one.undecayed_losses).any():
+            pair = names.title(one, alone), "no decay"
+            errors = partial(what.best_test_error, one), partial(what.undecayed_test_error, one)
+            found.append(_comparison(regime, pair, errors, one))
+    return found
+
+
+def _comparison(
+    regime: str, pair: tuple[str, str], errors: tuple[what.Error, what.Error], results: Results
+) -> Comparison:
+    return Comparison(regime, *pair, what.difference(*errors, len(results.seeds)))
+
+
+def answer(
+    results: Sequence[Results], findings: Sequence[Finding], compared: Sequence[Comparison]
+) -> list[str]:
+    """One sentence on which form is best, and one for each regime on where λ belongs."""
+    regimes = list(dict.fromkeys(r.regime for r in results))
+    own = {r: [f for f in findings if f.results.regime == r] for r in regimes}
+    return [_which(compared), *(_place(regime, found) for regime, found in own.items())]
+
+
+def _which(compared: Sequence[Comparison]) -> str:
+    """Best against best: what is decided, then what is not."""
+    forms = [c for c in compared if c.second != "no decay"] or list(compared)
+    if not forms:
+        return "Which one? There is one form here, and nothing to compare it with."
+    decided = [c for c in forms if c.verdict != "undecided"]
+    undecided = [c for c in forms if c.verdict == "undecided"]
+    parts = ["in " + "; in ".join(map(_decided, decided))] if decided else []
+    if undecided:
+        parts.append("no difference is decided between " + " or ".join(map(_undecided, undecided)))
+    return f"Which one? Of forms that are each tuned, {'; '.join(parts)}."
+
+
+def _decided(c: Comparison) -> str:
+    worse = c.second if c.verdict.startswith(c.first) else c.first
+    better = c.first if worse == c.second else c.second
+    points = c.points.removeprefix("−")
+    return f"{names.short(c.regime)} {better} has {points} points less test error than {worse}"
+
+
+def _undecided(c: Comparison) -> str:
+    return f"{c.first} and {c.second} in {names.short(c.regime)} ({c.points} points of test error)"
+
+
+def _place(regime: str, findings: Sequence[Finding]) -> str:
+    """What may stay as it is when the learning rate changes."""
+    edges = [f for f in findings if f.name == EDGE]
+    axes: tuple[Axis, ...] = ("rate", "strength")
+    kept: Kept = {axis: [f for f in edges if _stays(f, axis)] for axis in axes}
+    moving = [f for f in edges if _moves_in_both(f, kept)]
+    parts = [_kept(axis, found) for axis, found in kept.items() if found]
+    parts += [_moves(moving)] if moving else []
+    said = "; ".join(parts or ["no heat map has an upper edge in four rows or more"])
+    where = f"{names.short(regime)}, {names.regime_title([f.results for f in findings])}"
+    return f"{where}: {said}{_cost(findings, kept)}."
+
+
+def _stays(finding: Finding, axis: Axis) -> bool:
+    return finding.axis == axis and finding.estimate.within(-MARGIN, MARGIN) is True
+
+
+def _moves_in_both(finding: Finding, kept: Kept) -> bool:
+    """Whether neither view of its heat map stays: then the λ view tells how it moves."""
+    staying = {f.results.id for found in kept.values() for f in found}
+    known = finding.estimate.value is not None and finding.axis == "strength"
+    return known and finding.results.id not in staying
+
+
+def _kept(axis: Axis, found: Sequence[Finding]) -> str:
+    powers = ", ".join(f"{f.estimate.show()} for {names.title(f.results)}" for f in found)
+    what = {"rate": "ω, the decay per step", "strength": "λ"}[axis]
+    return (
+        f"tune {what}, for the largest good one does not move with the learning rate (goes as its "
+        f"power {powers})"
+    )
+
+
+def _moves(moving: Sequence[Finding]) -> str:
+    slopes = ", ".join(f"{f.estimate.show()} for {names.title(f.results)}" for f in moving)
+    return f"the largest good λ goes as the learning rate to the power {slopes}"
+
+
+def _cost(findings: Sequence[Finding], kept: Kept) -> str:
+    """What keeping the other number costs, where one stays."""
+    axes: tuple[Axis, ...] = ("rate", "strength")
+    for axis in axes:
+        for edge in kept[axis]:
+            own = (f for f in findings if f.results is edge.results and f.name == MEAN_REGRET)
+            found = {f.axis: f for f in own}
+            if len(found) == 2:
+                right, wrong = found[axis], found[_OTHER[axis]]
+                symbols = names.SYMBOL[axis], names.SYMBOL[_OTHER[axis]]
+                return (
+                    f"; kept at another learning rate, {symbols[0]} costs "
+                    f"{right.estimate.show()} in log loss, {symbols[1]} {wrong.estimate.show()}"
+                )
+    return ""
+
+
+def _scaled(estimate: Estimate, factor: float) -> Estimate:
+    def scale(ends: Any) -> Any:
+        return None if ends is None else (ends[0] * factor, ends[1] * factor)
+
+    value = None if estimate.value is None else estimate.value * factor
+    intervals = scale(estimate.jackknife), scale(estimate.bootstrap)
+    return dataclasses.replace(
+        estimate, value=value, jackknife=intervals[0], bootstrap=intervals[1]
+    )

@@ -1,0 +1,64 @@
+"""What the trainings of one heat map have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from experiments import models
+from experiments.config import Config, Optimizer
+
+Decayed = Literal["all", "weights", "hidden"]
+Form = Literal["coupled", "decoupled", "proximal"]
+Axis = Literal["rate", "strength"]
+
+POINTS = 20
+"""Times of a training at which its curves are recorded."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """A network, its data and how long it is trained: everything but the numbers that are swept.
+
+    Attributes:
+      model: the network.
+      optimizer: sgd, momentum (0.9) or adam (0.9, 0.999).
+      schedule: multiplier s_t of the learning rate: 1, or from 1 to 0 by a half cosine.
+      decayed: the parameters that decay: all, the weights (no biases, no norms), or those weights
+        without the output layer's (hidden).
+      examples: training images, drawn anew for each seed.
+      label_noise: share of their labels that are wrong.
+      batch_size: images in a step.
+      epochs: passes over the training images.
+      hidden: width of the network.
+    """
+
+    model: models.Name
+    optimizer: Optimizer
+    schedule: Literal["constant", "cosine"]
+    decayed: Decayed
+    examples: int
+    label_noise: float
+    batch_size: int
+    epochs: float
+    hidden: int
+
+    @property
+    def steps(self) -> int:
+        """Updates of a training: a multiple of `POINTS`."""
+        exact = self.epochs * self.examples / self.batch_size
+        return max(round(exact / POINTS), 1) * POINTS
+
+    def config(self, form: Form) -> Config:
+        """The settings of the optimizer, for `experiments.training`.
+
+        A decoupled form is trained by its decay per step ω, which the schedule alone multiplies:
+        both of its parametrisations are views of that.
+        """
+        return Config(
+            coupling="independent" if form == "decoupled" else form,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            batch_size=self.batch_size,
+            hidden=self.hidden,
+        )
