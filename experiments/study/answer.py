@@ -84,23 +84,29 @@ def _which(compared: Sequence[Comparison]) -> str:
     forms = [c for c in compared if c.second != "no decay"] or list(compared)
     if not forms:
         return "Which one? There is one form here, and nothing to compare it with."
-    decided = [c for c in forms if c.verdict != "undecided"]
+    decided = [f"in {_decided(c)}" for c in forms if c.verdict != "undecided"]
     undecided = [c for c in forms if c.verdict == "undecided"]
-    parts = ["in " + "; in ".join(map(_decided, decided))] if decided else []
     if undecided:
-        parts.append("no difference is decided between " + " or ".join(map(_undecided, undecided)))
-    return f"Which one? Of forms that are each tuned, {'; '.join(parts)}."
+        decided.append(f"{'otherwise ' if decided else ''}none is shown to be better")
+        decided[-1] += f" ({_undecided(undecided)})"
+    return f"Which one? Each tuned, {'; '.join(decided)}."
 
 
 def _decided(c: Comparison) -> str:
-    worse = c.second if c.verdict.startswith(c.first) else c.first
-    better = c.first if worse == c.second else c.second
+    better, worse = (c.first, c.second) if c.verdict.startswith(c.first) else (c.second, c.first)
     points = c.points.removeprefix("−")
     return f"{names.short(c.regime)} {better} has {points} points less test error than {worse}"
 
 
-def _undecided(c: Comparison) -> str:
-    return f"{c.first} and {c.second} in {names.short(c.regime)} ({c.points} points of test error)"
+def _undecided(compared: Sequence[Comparison]) -> str:
+    """As ``AdamW less Adam with L2: 0.17 ± 0.40 points of test error in A, 0.97 ± 1.05 in B``."""
+    pairs = dict.fromkeys((c.first, c.second) for c in compared)
+    parts = []
+    for first, second in pairs:
+        own = [c for c in compared if (c.first, c.second) == (first, second)]
+        numbers = ", ".join(f"{c.points} in {names.short(c.regime)}" for c in own)
+        parts.append(f"{first} less {second} {numbers}")
+    return "points of test error: " + "; ".join(parts)
 
 
 def _place(regime: str, findings: Sequence[Finding]) -> str:
@@ -128,17 +134,20 @@ def _moves_in_both(finding: Finding, kept: Kept) -> bool:
 
 
 def _kept(axis: Axis, found: Sequence[Finding]) -> str:
-    powers = ", ".join(f"{f.estimate.show()} for {names.title(f.results)}" for f in found)
     what = {"rate": "ω, the decay per step", "strength": "λ"}[axis]
     return (
-        f"tune {what}, for the largest good one does not move with the learning rate (goes as its "
-        f"power {powers})"
+        f"tune {what}; the largest good one is the same at every learning rate ({_powers(found)})"
     )
 
 
 def _moves(moving: Sequence[Finding]) -> str:
-    slopes = ", ".join(f"{f.estimate.show()} for {names.title(f.results)}" for f in moving)
-    return f"the largest good λ goes as the learning rate to the power {slopes}"
+    return f"the largest good λ changes with the learning rate ({_powers(moving)})"
+
+
+def _powers(found: Sequence[Finding]) -> str:
+    """As ``its power 0.02 ± 0.05 under SGD, 0.03 ± 0.05 under AdamW``."""
+    each = (f"{f.estimate.show()} under {names.title(f.results)}" for f in found)
+    return f"its power {', '.join(each)}"
 
 
 def _cost(findings: Sequence[Finding], kept: Kept) -> str:
@@ -152,7 +161,7 @@ def _cost(findings: Sequence[Finding], kept: Kept) -> str:
                 right, wrong = found[axis], found[_OTHER[axis]]
                 symbols = names.SYMBOL[axis], names.SYMBOL[_OTHER[axis]]
                 return (
-                    f"; kept at another learning rate, {symbols[0]} costs "
+                    f". Kept for another learning rate, {symbols[0]} costs "
                     f"{right.estimate.show()} in log loss, {symbols[1]} {wrong.estimate.show()}"
                 )
     return ""

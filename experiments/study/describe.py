@@ -76,7 +76,7 @@ def setup_text(results: Results) -> str:
     """As ``2,000 images, batch 64, 2,000 steps, constant rate, D 1.0 to 512``."""
     setup, total = results.setup, results.total_decay()
     noise = f" with {100 * setup.label_noise:g} % wrong labels" if setup.label_noise else ""
-    spread = "" if total is None else f", D {total.min():.2g} to {total.max():.2g}"
+    spread = "" if total is None else f", D {total.min():.3g} to {total.max():.3g}"
     return (
         f"{setup.examples:,} images{noise}, batch {setup.batch_size}, {setup.steps:,} steps, "
         f"{setup.schedule} rate, decays: {setup.decayed}{spread}{_norm_text(results)}"

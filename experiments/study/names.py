@@ -33,7 +33,7 @@ _NAMES: dict[tuple[str, str], tuple[str, str, str | None]] = {
         "SGDW as published",
     ),
     ("momentum", "coupled"): (
-        "momentum, L2",
+        "momentum with L2",
         "momentum with L2 in the loss",
         "the same by its ω at rest",
     ),
@@ -43,7 +43,7 @@ _NAMES: dict[tuple[str, str], tuple[str, str, str | None]] = {
         "the same by its ω",
     ),
     ("adam", "decoupled"): ("AdamW", "AdamW of PyTorch and optax", "AdamW as published"),
-    ("adam", "coupled"): ("Adam, L2", "Adam with L2 in the loss", None),
+    ("adam", "coupled"): ("Adam with L2", "Adam with L2 in the loss", None),
     ("adam", "proximal"): ("proximal Adam", "prox of λ‖w‖² after Adam", "the same by its ω"),
 }
 _REGIMES = {

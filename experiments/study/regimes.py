@@ -72,7 +72,7 @@ def setups(regime: Regime, optimizer: Optimizer) -> list[Setup]:
     """The set-ups of a regime with an optimizer."""
     found = {"a": (A,), "b": (B,), "c": C, "custom": CUSTOM}[regime]
     if regime == "b" and optimizer == "adam":  # at a constant rate Adam circles its minimum
-        found = (dataclasses.replace(B, schedule="cosine", epochs=3000.0),)
+        found = (dataclasses.replace(B, schedule="cosine", epochs=2000.0),)
     return [dataclasses.replace(setup, optimizer=optimizer) for setup in found]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from experiments.statistics.surface import HIGHER_LEVEL
+from experiments.statistics.surface import HIGHER_LEVEL, upper_edges
 from experiments.study.grid import Grid
 
 STRIDE = 3
@@ -21,6 +21,8 @@ ROUNDS = 4
 CLEAR = 0.05
 """By so much a row must be better than its neighbour before the grid moves towards it, and the
 lowest decay differ from none before it moves down: less is the noise of one seed."""
+FAR = 10.0
+"""What a diverged training counts above the best, to find an edge between the two."""
 MOST_RATE = 0.5
 """The largest ω that is tried: beyond it nothing is left after a few steps."""
 
@@ -57,14 +59,16 @@ class Probed:
         """For each row the place of its minimum; the first where all diverged."""
         return np.argmin(self.losses, 1)
 
-    def edges(self) -> list[int | None]:
-        """For each row the first column beyond its minimum that lies the higher level above."""
-        found = zip(self.losses, self.lowest(), strict=True)
-        return [self._edge(row, int(place)) for row, place in found]
+    def edges(self) -> np.ndarray:
+        """For each row the column of its upper edge at the higher level, between those probed."""
+        lowest = self.losses.min(1, keepdims=True)
+        heights = np.minimum(self.losses, np.where(np.isfinite(lowest), lowest, 0) + FAR)
+        return upper_edges(heights, np.array(self.columns, float), HIGHER_LEVEL)
 
-    def _edge(self, row: np.ndarray, place: int) -> int | None:
-        beyond = np.flatnonzero(row[place:] >= row[place] + HIGHER_LEVEL)
-        return self.columns[place + int(beyond[0])] if len(beyond) else None
+    def lacks_edges(self) -> bool:
+        """Whether a row, of those in which not all diverged, has none."""
+        known = np.isfinite(self.losses).any(1)
+        return bool(np.isnan(self.edges()[known]).any())
 
     def optimum_may_lie_below(self) -> bool:
         """Whether a row is best at its lowest decay, and that is not simply as good as none."""
@@ -75,8 +79,8 @@ class Probed:
     def window(self) -> tuple[int, int]:
         """Columns from two below the lowest minimum to one above the highest edge."""
         low = self.columns[self.lowest().min()] - STRIDE + 1
-        edges = [self.columns[-1] if edge is None else edge for edge in self.edges()]
-        return low, max(max(edges) + 1, low + STRIDE)
+        edges = np.nan_to_num(self.edges(), nan=self.columns[-1])
+        return low, max(math.ceil(edges.max()) + 1, low + STRIDE)
 
 
 def search(grid: Grid, measure: Measure, move_rows: bool = True, move_columns: bool = True) -> Grid:
@@ -100,7 +104,7 @@ def search(grid: Grid, measure: Measure, move_rows: bool = True, move_columns: b
         first, count = found.rows
         moved = dataclasses.replace(found, rows=(first + step, count))
         moved, probed = _settled(known, moved, move_columns)
-        if None in probed.edges():
+        if probed.lacks_edges():
             break
         found = moved
     return found
@@ -117,7 +121,7 @@ def _settled(known: Search, grid: Grid, move_columns: bool) -> tuple[Grid, Probe
         before = list(columns)
         if probed.optimum_may_lie_below():
             columns = [columns[0] - STRIDE, *columns]
-        if None in probed.edges() and columns[-1] + STRIDE <= most:
+        if probed.lacks_edges() and columns[-1] + STRIDE <= most:
             columns = [*columns, columns[-1] + STRIDE]
         if columns == before:
             break

@@ -146,7 +146,7 @@ def test_comparisons_follow_from_the_records(study):
         best[panel] = sum(r["test_error"] for r in chosen) / len(chosen)
     difference = 100 * (best["b-softmax-all-adam-decoupled"] - best["b-softmax-all-adam-coupled"])
     shown = next(
-        c for c in content["comparisons"] if c["regime"] == "B" and c["second"] == "Adam, L2"
+        c for c in content["comparisons"] if c["regime"] == "B" and c["second"] == "Adam with L2"
     )
     assert shown["difference"].startswith(f"{difference:.2f}".replace("-", "−"))
 
