@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments import records
+from experiments.study.describe import describe
+from experiments.study.results import results
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
@@ -98,6 +102,14 @@ def test_python_blocks_print_what_the_text_blocks_say():
             assert_same(printed.getvalue(), expected)
             compared += 1
     assert compared == 7
+
+
+def test_the_answer_of_the_study_is_the_one_that_its_records_give():
+    folder = ROOT / "experiments" / "results" / "coupling"
+    (summary,) = (r for r in records.read(folder) if r["event"] == "summary")
+    quoted = "\n".join(line[2:] for line in TEXT.splitlines() if line.startswith("> "))
+    assert quoted == "\n".join(summary["answer"])
+    assert describe(results(records.read(folder)), [])["answer"] == summary["answer"]
 
 
 def test_no_other_kind_of_block_escapes():

@@ -59,6 +59,11 @@ class Probed:
         """For each row the place of its minimum; the first where all diverged."""
         return np.argmin(self.losses, 1)
 
+    def _plateaus(self) -> np.ndarray:
+        """For each row the last place that is as good as its minimum, but for noise."""
+        as_good = self.losses <= self.losses.min(1, keepdims=True) + CLEAR
+        return as_good.shape[1] - 1 - np.argmax(as_good[:, ::-1], 1)
+
     def edges(self) -> np.ndarray:
         """For each row the column of its upper edge at the higher level, between those probed."""
         lowest = self.losses.min(1, keepdims=True)
@@ -77,8 +82,8 @@ class Probed:
         return bool(differs.any())
 
     def window(self) -> tuple[int, int]:
-        """Columns from two below the lowest minimum to one above the highest edge."""
-        low = self.columns[self.lowest().min()] - STRIDE + 1
+        """Columns from two below the lowest optimum to one above the highest edge."""
+        low = self.columns[self._plateaus().min()] - STRIDE + 1
         edges = np.nan_to_num(self.edges(), nan=self.columns[-1])
         return low, max(math.ceil(edges.max()) + 1, low + STRIDE)
 
