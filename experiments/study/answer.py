@@ -145,9 +145,9 @@ def _moves(moving: Sequence[Finding]) -> str:
 
 
 def _powers(found: Sequence[Finding]) -> str:
-    """As ``its power 0.02 ± 0.05 under SGD, 0.03 ± 0.05 under AdamW``."""
+    """As ``∝ η^p, p = 0.02 ± 0.05 under SGD, 0.03 ± 0.05 under AdamW``."""
     each = (f"{f.estimate.show()} under {names.title(f.results)}" for f in found)
-    return f"its power {', '.join(each)}"
+    return f"∝ η^p, p = {', '.join(each)}"
 
 
 def _cost(findings: Sequence[Finding], kept: Kept) -> str:

@@ -149,7 +149,7 @@ def test_the_answer_names_what_stays():
     leaning = said(made(0.5))
     assert "is the same" not in leaning[1]
     assert (
-        "the largest good λ changes with the learning rate (its power −0.5" in leaning[1]
+        "the largest good λ changes with the learning rate (∝ η^p, p = −0.5" in leaning[1]
     )
 
 
