@@ -146,7 +146,7 @@ EVERYTHING: dict[str, Any] = {
     "optimizers": ("sgd", "momentum", "adam"),
     "seeds": 8,
 }
-QUICK_EPOCHS: dict[str, float] = {"a": 24.0, "b": 1000.0, "c": 24.0, "custom": 24.0}
+QUICK_EPOCHS: dict[str, float] = {"a": 16.0, "b": 1000.0, "c": 16.0, "custom": 16.0}
 
 
 def resolved(config: StudyConfig) -> StudyConfig:
