@@ -16,7 +16,7 @@ from experiments.page import sections
 from experiments.page.scale import colour_range
 
 FOLDER = Path(__file__).parent
-STYLES = ("page.css", "maps.css", "tables.css")
+STYLES = ("theme.css", "page.css", "maps.css", "tables.css")
 SCRIPTS = ("places.js", "heatmap.js", "charts.js", "chosen.js", "page.js")
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 """The browser itself refuses whatever would leave the page."""

@@ -148,9 +148,7 @@ def test_the_answer_names_what_stays():
     assert "tune λ; the largest good one is the same" in sentences[2]
     leaning = said(made(0.5))
     assert "is the same" not in leaning[1]
-    assert (
-        "the largest good λ changes with the learning rate (∝ η^p, p = −0.5" in leaning[1]
-    )
+    assert "the largest good λ changes with the learning rate (∝ η^p, p = −0.5" in leaning[1]
 
 
 def test_the_answer_claims_nothing_where_there_are_no_edges():

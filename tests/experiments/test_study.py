@@ -78,7 +78,7 @@ def test_pooling_averages_and_drops_what_is_left_over():
 
 
 def test_more_images_than_there_are_is_said_before_anything_is_trained(digits):
-    with pytest.raises(ConfigError, match="--examples: expected at most 973, .* got 2,000"):
+    with pytest.raises(ConfigError, match=r"--examples: expected at most 973, .* got 2,000"):
         sample.check(regimes.A, digits)
 
 

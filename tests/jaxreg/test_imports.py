@@ -53,6 +53,11 @@ LAYERS = {
         ("report",),
         ("page.__init__", "page.explanations", "page.scale", "page.sections"),
         ("page.write", "page.picture"),
+        ("papers.__init__", "papers.claim", "papers.networks", "papers.trainings"),
+        ("papers.equivalence", "papers.separability", "papers.normalisation", "papers.rotation"),
+        ("papers.timescales", "papers.variants", "papers.adaptive", "papers.sparsity"),
+        ("papers.transfer", "papers.grokking", "papers.registry"),
+        ("papers.wording", "papers.tables", "papers.plot", "papers.page"),
         (
             "contrast",
             "suites.__init__",
@@ -61,7 +66,7 @@ LAYERS = {
             "suites.decay",
             "suites.sweep",
         ),
-        ("benchmark", "mnist", "tpu_plan", "coupling"),
+        ("benchmark", "mnist", "tpu_plan", "coupling", "claims"),
     ),
 }
 CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:5]))

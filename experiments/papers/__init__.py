@@ -1,0 +1,1 @@
+"""What papers say about weight decay and regularization, as claims that can be measured here."""
