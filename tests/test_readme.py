@@ -1,5 +1,6 @@
 """Every block of the README runs, and prints what the README says it prints."""
 
+import collections
 import contextlib
 import io
 import os
@@ -110,6 +111,23 @@ def test_the_answer_of_the_study_is_the_one_that_its_records_give():
     quoted = "\n".join(line[2:] for line in TEXT.splitlines() if line.startswith("> "))
     assert quoted == "\n".join(summary["answer"])
     assert describe(results(records.read(folder)), [])["answer"] == summary["answer"]
+
+
+def test_the_table_of_experiments_is_what_the_records_give():
+    folder = ROOT / "experiments"
+    table = (folder / "README.md").read_text(encoding="utf-8")
+    study = records.read(folder / "results" / "coupling")
+    (summary,) = (record for record in study if record["event"] == "summary")
+    slopes = [s["measured"] for s in summary["statistics"] if s["name"] == "upper-edge slope"]
+    assert len(slopes) == 10
+    assert all(f"| {slope} |" in table for slope in slopes)
+    claims = [r for r in records.read(folder / "results" / "claims") if r["event"] == "claim"]
+    counts = collections.Counter(record["verdict"] for record in claims)
+    assert (
+        f"{counts['holds']} of {len(claims)} hold, {counts['does not hold here']} do not hold "
+        f"here, {counts['undecided']} are undecided"
+    ) in table
+    assert f"{counts['holds']} hold here, {counts['does not hold here']} do not" in TEXT
 
 
 def test_no_other_kind_of_block_escapes():

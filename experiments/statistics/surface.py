@@ -117,6 +117,17 @@ def best(losses: np.ndarray) -> tuple[int, int] | None:
     return int(row), int(column)
 
 
+def on_rim(losses: np.ndarray) -> bool:
+    """Whether the best cell lies on the rim of the grid: then a better one may lie outside.
+
+    >>> on_rim(np.array([[1.0, 0.9, 1.0], [1.0, 0.5, 1.0], [1.0, 0.8, 1.0]]))
+    False
+    """
+    cell = best(losses)
+    places = zip(cell or (0, 0), losses.shape, strict=True)
+    return any(place in (0, count - 1) for place, count in places)
+
+
 def best_of_rows(losses: np.ndarray) -> list[int | None]:
     """The column of the lowest finite loss of each row."""
     found = [best(row[None]) for row in losses]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.statistics import surface
 from experiments.statistics.resample import Estimate
 from experiments.study import findings as what
 from experiments.study import names
@@ -23,22 +24,34 @@ _OTHER: dict[Axis, Axis] = {"rate": "strength", "strength": "rate"}
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The best of one form against the best of another, in test error, over the same seeds."""
+    """The best of one form against the best of another, in test error, over the same seeds.
+
+    Attributes:
+      regime: of both.
+      first: a form.
+      second: another, or no decay.
+      estimate: first − second.
+      on_rim: the forms whose best lies on the rim of their grid, so that they may do better.
+    """
 
     regime: str
     first: str
     second: str
     estimate: Estimate
+    on_rim: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """Which is better, if both intervals leave out 0: a choice of cells is no smooth function
-        of the seeds, and neither interval alone is to be trusted."""
+        """Which is better, if both intervals leave out 0, and the worse had its optimum inside its
+        grid. A choice of cells is no smooth function of the seeds: no interval alone is trusted."""
         intervals = self.estimate.jackknife, self.estimate.bootstrap
-        if all(ends is not None and ends[1] < 0 for ends in intervals):
-            return f"{self.first} is better"
-        if all(ends is not None and ends[0] > 0 for ends in intervals):
-            return f"{self.second} is better"
+        pairs = ((self.first, self.second, -1), (self.second, self.first, 1))
+        for better, worse, sign in pairs:
+            decided = all(
+                ends is not None and min(e * sign for e in ends) > 0 for ends in intervals
+            )
+            if decided and worse not in self.on_rim:
+                return f"{better} is better"
         return "undecided"
 
     @property
@@ -50,12 +63,13 @@ class Comparison:
 def comparisons(regime: str, results: Sequence[Results]) -> list[Comparison]:
     """Every pair of forms of one optimizer and set-up, and each optimizer against no decay."""
     found = []
-    alone = len({names.network(r) for r in results}) == 1
+    alone = names.are_alone(results)
     for one, other in itertools.combinations(results, 2):
         if one.setup == other.setup:
             pair = names.title(one, alone), names.title(other, alone)
             errors = partial(what.best_test_error, one), partial(what.best_test_error, other)
-            found.append(_comparison(regime, pair, errors, one))
+            rim = tuple(n for n, r in zip(pair, (one, other), strict=True) if _on_rim(r))
+            found.append(_comparison(regime, pair, errors, one, rim))
     for one in results:
         if np.isfinite(one.undecayed_losses).any():
             pair = names.title(one, alone), "no decay"
@@ -65,9 +79,17 @@ def comparisons(regime: str, results: Sequence[Results]) -> list[Comparison]:
 
 
 def _comparison(
-    regime: str, pair: tuple[str, str], errors: tuple[what.Error, what.Error], results: Results
+    regime: str,
+    pair: tuple[str, str],
+    errors: tuple[what.Error, what.Error],
+    results: Results,
+    on_rim: tuple[str, ...] = (),
 ) -> Comparison:
-    return Comparison(regime, *pair, what.difference(*errors, len(results.seeds)))
+    return Comparison(regime, *pair, what.difference(*errors, len(results.seeds)), on_rim)
+
+
+def _on_rim(results: Results) -> bool:
+    return surface.on_rim(results.losses.mean(-1))
 
 
 def answer(
@@ -111,12 +133,13 @@ def _undecided(compared: Sequence[Comparison]) -> str:
 
 def _place(regime: str, findings: Sequence[Finding]) -> str:
     """What may stay as it is when the learning rate changes."""
+    alone = names.are_alone([f.results for f in findings])
     edges = [f for f in findings if f.name == EDGE]
     axes: tuple[Axis, ...] = ("rate", "strength")
     kept: Kept = {axis: [f for f in edges if _stays(f, axis)] for axis in axes}
     moving = [f for f in edges if _moves_in_both(f, kept)]
-    parts = [_kept(axis, found) for axis, found in kept.items() if found]
-    parts += [_moves(moving)] if moving else []
+    parts = [_kept(axis, found, alone) for axis, found in kept.items() if found]
+    parts += [_moves(moving, alone)] if moving else []
     said = "; ".join(parts or ["no heat map has an upper edge in four rows or more"])
     where = f"{names.short(regime)}, {names.regime_title([f.results for f in findings])}"
     return f"{where}: {said}{_cost(findings, kept)}."
@@ -133,20 +156,19 @@ def _moves_in_both(finding: Finding, kept: Kept) -> bool:
     return known and finding.results.id not in staying
 
 
-def _kept(axis: Axis, found: Sequence[Finding]) -> str:
+def _kept(axis: Axis, found: Sequence[Finding], alone: bool) -> str:
     what = {"rate": "ω, the decay per step", "strength": "λ"}[axis]
-    return (
-        f"tune {what}; the largest good one is the same at every learning rate ({_powers(found)})"
-    )
+    good = "the largest good one is the same at every learning rate"
+    return f"tune {what}; {good} ({_powers(found, alone)})"
 
 
-def _moves(moving: Sequence[Finding]) -> str:
-    return f"the largest good λ changes with the learning rate ({_powers(moving)})"
+def _moves(moving: Sequence[Finding], alone: bool) -> str:
+    return f"the largest good λ changes with the learning rate ({_powers(moving, alone)})"
 
 
-def _powers(found: Sequence[Finding]) -> str:
+def _powers(found: Sequence[Finding], alone: bool) -> str:
     """As ``∝ η^p, p = 0.02 ± 0.05 under SGD, 0.03 ± 0.05 under AdamW``."""
-    each = (f"{f.estimate.show()} under {names.title(f.results)}" for f in found)
+    each = (f"{f.estimate.show()} under {names.title(f.results, alone)}" for f in found)
     return f"∝ η^p, p = {', '.join(each)}"
 
 

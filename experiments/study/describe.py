@@ -55,7 +55,7 @@ def describe(
 def _regime(
     name: str, group: Sequence[Results], found: Mapping[str, Sequence[Finding]]
 ) -> dict[str, Any]:
-    alone = len({names.network(r) for r in group}) == 1
+    alone = names.are_alone(group)
     natures = dict.fromkeys(r.nature for r in group)
     every = [*(f for r in group for f in found[r.id]), *identity_gaps(group)]
     return {

@@ -79,6 +79,11 @@ def title(panel: Named, alone: bool = True) -> str:
     return name if alone else f"{name}: {network(panel)}"
 
 
+def are_alone(group: Sequence[Named]) -> bool:
+    """Whether all have one network, so that titles need not tell it."""
+    return len({network(panel) for panel in group}) == 1
+
+
 def network(panel: Named) -> str:
     """As ``BatchNorm network, output layer not decayed``."""
     return _MODELS[panel.setup.model] + _PLACES[panel.setup.decayed]

@@ -60,9 +60,11 @@ class Probed:
         return np.argmin(self.losses, 1)
 
     def _plateaus(self) -> np.ndarray:
-        """For each row the last place that is as good as its minimum, but for noise."""
+        """For each row the last place that is as good as its minimum, but for noise; the first
+        where the losses do not rise again."""
         as_good = self.losses <= self.losses.min(1, keepdims=True) + CLEAR
-        return as_good.shape[1] - 1 - np.argmax(as_good[:, ::-1], 1)
+        last = as_good.shape[1] - 1 - np.argmax(as_good[:, ::-1], 1)
+        return np.where(np.isnan(self.edges()), np.argmax(as_good, 1), last)
 
     def edges(self) -> np.ndarray:
         """For each row the column of its upper edge at the higher level, between those probed."""

@@ -158,14 +158,17 @@ def test_the_answer_claims_nothing_where_there_are_no_edges():
 
 
 def test_a_form_is_called_better_only_if_both_intervals_say_so():
-    def compared(jackknife: Any, bootstrap: Any) -> str:
-        return answer.Comparison("a", "X", "Y", Estimate(-0.01, jackknife, bootstrap, 5)).verdict
+    def compared(jackknife: Any, bootstrap: Any, on_rim: tuple[str, ...] = ()) -> str:
+        found = Estimate(-0.01, jackknife, bootstrap, 5)
+        return answer.Comparison("a", "X", "Y", found, on_rim).verdict
 
     assert compared((-0.02, -0.005), (-0.02, -0.001)) == "X is better"
     assert compared((0.005, 0.02), (0.001, 0.02)) == "Y is better"
     assert compared((-0.02, -0.005), (-0.02, 0.001)) == "undecided"
     assert compared((-0.02, 0.005), (-0.02, -0.001)) == "undecided"
     assert compared(None, None) == "undecided"
+    assert compared((-0.02, -0.005), (-0.02, -0.001), ("Y",)) == "undecided"  # Y may do better
+    assert compared((-0.02, -0.005), (-0.02, -0.001), ("X",)) == "X is better"
 
 
 def test_the_comparison_chooses_by_validation_and_reports_the_test_images():

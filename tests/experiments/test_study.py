@@ -329,6 +329,15 @@ def test_decay_that_does_not_help_ends_the_search_downwards():
     assert first + count > 6
 
 
+def test_a_plateau_without_an_upper_edge_is_shown_from_where_it_begins():
+    def measure(cells: Any) -> list[float]:
+        return [2.0 if j is None else 0.5 + 0.2 * max(4 - j, 0) for i, j in cells]
+
+    first, count = search.search(START, measure).columns
+    assert first <= 4
+    assert first + count > 10
+
+
 def test_where_all_diverges_the_search_ends():
     found = search.search(START, lambda cells: [math.inf] * len(cells))
     assert found.columns[1] >= search.STRIDE
