@@ -31,12 +31,13 @@ COMMAND = "coupling"
 def main(config: StudyConfig) -> None:
     """Says what it will do, trains, prints what came out, and writes the page."""
     started = time.perf_counter()
-    study, panels, seconds = _prepare(config)
+    study, panels = _prepare(config)
     console = Console()
     if _is_finished(study):
         _draw(study, len(panels), console)
         return
     append(study.folder, {"event": "start", "config": vars(study.config)})
+    seconds = _estimates(study, panels)
     console.print(_plan(study, panels, seconds), _duration(seconds), highlight=False)
     finished = True
     try:
@@ -52,7 +53,7 @@ def main(config: StudyConfig) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _prepare(config: StudyConfig) -> tuple[Study, list[Panel], list[float]]:
+def _prepare(config: StudyConfig) -> tuple[Study, list[Panel]]:
     """Everything that can go wrong before training: options, device, data, folder."""
     if config.resume is not None:
         config = from_record(reopen_folder(config.resume, COMMAND), config)
@@ -60,7 +61,7 @@ def _prepare(config: StudyConfig) -> tuple[Study, list[Panel], list[float]]:
     panels = planned(config)
     dataset = load(config.data)
     facts = _devices(config)
-    from experiments.study import cost, sample
+    from experiments.study import sample
     from experiments.study.conduct import Study
 
     source = sample.source(dataset, config.pool)
@@ -69,8 +70,15 @@ def _prepare(config: StudyConfig) -> tuple[Study, list[Panel], list[float]]:
     folder = config.resume or open_folder(COMMAND, config.output)
     if config.resume is None:
         write_config(folder, COMMAND, config, facts)
-    study, pace = Study(config, source, folder), cost.pace()
-    return study, panels, [cost.seconds(p, source, study.count(p), pace) for p in panels]
+    return Study(config, source, folder), panels
+
+
+def _estimates(study: Study, panels: Sequence[Panel]) -> list[float]:
+    """About how many seconds each panel will take."""
+    from experiments.study import cost
+
+    pace = cost.pace()
+    return [cost.seconds(p, study.source, study.count(p), pace) for p in panels]
 
 
 def _devices(config: StudyConfig) -> dict[str, Any]:

@@ -64,11 +64,6 @@ def median_ratio(ratios: np.ndarray) -> float:
     return float(np.median(ratios, 1).mean())
 
 
-def share_within(ratios: np.ndarray, reach: float = 0.1) -> float:
-    """The share of units whose ratio is within ``reach`` of 1."""
-    return float(np.mean(np.abs(ratios - 1) <= reach))
-
-
 def _equilibrium(settings: Settings) -> Measured:
     predicted = (
         np.sqrt(2 * SGD_RATE * SGD_DECAY / (1 + MOMENTUM)),

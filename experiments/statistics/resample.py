@@ -77,12 +77,6 @@ def estimate(statistic: Statistic, seeds: int, resamples: int = RESAMPLES) -> Es
     )
 
 
-def mean(values: Sequence[float]) -> Estimate:
-    """The mean of one number for each seed: its jackknife-t interval is Student's own."""
-    array = np.asarray(values, float)
-    return estimate(lambda seeds: float(array[seeds].mean()), len(array))
-
-
 def defined(value: float | None) -> float | None:
     """None for what is no finite number."""
     return None if value is None or not math.isfinite(value) else float(value)

@@ -90,16 +90,6 @@ def _vertex(row: np.ndarray, log_decays: np.ndarray, contrast: float) -> float:
     return log_decays[lowest] + (below - above) / (2 * bend) * (log_decays[1] - log_decays[0])
 
 
-def ridge_slope(
-    losses: np.ndarray,
-    log_learning_rates: np.ndarray,
-    log_decays: np.ndarray,
-    contrast: float = CONTRAST,
-) -> float | None:
-    """d log best decay / d log learning rate over rows with a clear minimum; None below 4."""
-    return slope(log_learning_rates, ridge(losses, log_decays, contrast))
-
-
 def slope(x: np.ndarray, y: np.ndarray) -> float | None:
     """The least-squares slope over the finite y; None with fewer than 4 of them."""
     known = np.isfinite(y)

@@ -18,11 +18,12 @@ from experiments.study.setup import Axis
 
 NATURES = {
     "invariant": "Multiplying any parameter that decays changes no logit (tried before training), "
-    "so decay acts through the speed at which weights turn: theory expects the same ω.",
+    "so decay acts through the speed at which weights turn: at a constant learning rate theory "
+    "expects the same ω.",
     "linear": "Logits are linear in the parameters, so loss and penalty have one minimum, and "
     "training goes on until it is reached: theory expects the same λ.",
-    "neither": "Some parameters that decay are scale-invariant or not, and training ends before "
-    "the penalty decides: theory expects nothing between the two.",
+    "neither": "Logits depend on the scale of some parameter that is trained, and are not linear "
+    "in the parameters (tried before training): theory predicts neither the same ω nor the same λ.",
 }
 
 

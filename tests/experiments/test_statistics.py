@@ -25,7 +25,7 @@ def valley(slope: float, start: float = 4.0, curvature: float = 0.2) -> np.ndarr
 
 def test_the_jackknife_interval_of_a_mean_is_students():
     values = np.random.default_rng(0).standard_normal(7)
-    found = resample.mean(values)
+    found = resample.estimate(lambda seeds: float(values[seeds].mean()), 7)
     exact = stats.t.interval(0.95, 6, values.mean(), stats.sem(values))
     assert found.jackknife == pytest.approx(exact, rel=1e-12)
 
@@ -80,7 +80,7 @@ def test_slopes_of_a_moving_valley(slope):
     for found in (
         surface.edge_slope(losses, LOG_LEARNING_RATES, LOG_DECAYS),
         surface.edge_slope(losses, LOG_LEARNING_RATES, LOG_DECAYS, surface.HIGHER_LEVEL),
-        surface.ridge_slope(losses, LOG_LEARNING_RATES, LOG_DECAYS),
+        surface.slope(LOG_LEARNING_RATES, surface.ridge(losses, LOG_DECAYS)),
     ):
         assert found == pytest.approx(slope, abs=0.04)
 
