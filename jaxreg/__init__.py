@@ -41,6 +41,7 @@ from jaxreg._audit.verdict import LeafAudit as LeafAudit
 from jaxreg._constraint import box as box
 from jaxreg._constraint import non_negative as non_negative
 from jaxreg._decay import decoupled_decay as decoupled_decay
+from jaxreg._describe import describe as describe
 from jaxreg._entrywise import elastic_net as elastic_net
 from jaxreg._entrywise import huber as huber
 from jaxreg._entrywise import l1 as l1
@@ -58,7 +59,6 @@ from jaxreg._penalty import Penalty as Penalty
 from jaxreg._proximal import project as project
 from jaxreg._proximal import proximal_step as proximal_step
 from jaxreg._select import biases as biases
-from jaxreg._select import describe as describe
 from jaxreg._select import weights as weights
 from jaxreg._select import where as where
 from jaxreg._structured import group_lasso as group_lasso

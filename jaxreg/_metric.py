@@ -27,7 +27,7 @@ from jaxreg._penalty import Penalty
 from jaxreg._term import by_leaf
 
 Optimizer = optax.GradientTransformationExtraArgs
-Steps = dict[str, jax.Array]  # P of every leaf that has a first moment, by name
+Steps = dict[str, jax.Array]  # P of every leaf that has a first moment, by the leaf's key
 
 TRIALS = 2  # updates: momentum after Adam shows at the second
 TOLERANCE = 0.05  # a first moment in bfloat16 is that far off at first; other optimizers far more
@@ -41,9 +41,9 @@ def read(
     """The updates of the optimizer, the steps P of its metric, and its new state."""
     updates, du, dmu, new = _pushed(optimizer, grads, state, params, extra, jnp.ones_like)
     (adam,) = adams(new)
-    decays = {leaf.name: leaf.value for leaf in _tree.leaves(dmu)}
-    slopes = _by_name(du, params)
-    steps = {n: _step(slopes[n], decays[n], adam.count) for n in slopes if n in decays}
+    decays = {leaf.key: leaf.value for leaf in _tree.leaves(dmu)}
+    slopes = _by_key(du, params)
+    steps = {k: _step(slopes[k], decays[k], adam.count) for k in slopes if k in decays}
     return updates, steps, new
 
 
@@ -72,11 +72,11 @@ def _pushed(
     return updates, du, dmu, new
 
 
-def _by_name(updates: Any, params: Any) -> dict[str, Any]:
-    """The updates of the parameters, but for those that are None."""
+def _by_key(updates: Any, params: Any) -> dict[str, Any]:
+    """The updates of the parameters by key, but for those that are None."""
     flat = jax.tree.structure(params).flatten_up_to(updates)
     rows = zip(_tree.leaves(params), flat, strict=True)
-    return {leaf.name: u for leaf, u in rows if leaf.is_parameter and u is not None}
+    return {leaf.key: u for leaf, u in rows if leaf.is_parameter and u is not None}
 
 
 def _step(du: jax.Array, dmu: jax.Array, count: jax.Array) -> jax.Array:
@@ -104,12 +104,11 @@ def require(optimizer: Optimizer, params: Any, penalty: Penalty) -> None:
         _refuse(f"one with {found or 'none'} in its state")
     leaves = _tree.leaves(params)
     acts = by_leaf(penalty._terms(), leaves)
-    names = [leaf.name for leaf, terms in zip(leaves, acts, strict=True) if terms]
-    misfits = {name: off for name, off in _trial(optimizer, params).items() if name in names}
-    for name, off in misfits.items():
-        if not off <= TOLERANCE:
+    names = {leaf.key: leaf.name for leaf, terms in zip(leaves, acts, strict=True) if terms}
+    for key, off in _trial(optimizer, params).items():
+        if key in names and not off <= TOLERANCE:
             _refuse(
-                f"one that moves {name or 'the array'} otherwise (Nesterov momentum, a trust "
+                f"one that moves {names[key] or 'the array'} otherwise (Nesterov momentum, a trust "
                 f"ratio, momentum or clipping after Adam, b1 = 0, or no Adam on this leaf)"
             )
 
@@ -176,14 +175,14 @@ def _constant_gradients(optimizer: Optimizer, numbers: Any) -> tuple[list[dict[s
         state, found = optimizer.init(zeros), []
         for _ in range(TRIALS):
             updates, steps, state = read(optimizer, _times(sign, grads), state, zeros, EXTRA)
-            found.append((_by_name(updates, zeros), steps))
+            found.append((_by_key(updates, zeros), steps))
         return found, state
 
     found, states = jax.vmap(run)(jnp.array([1.0, -1.0]))
     odd = [{name: u[0] - u[1] for name, u in updates.items()} for updates, _ in found]
-    named = _by_name(grads, zeros)
+    by_key = _by_key(grads, zeros)
     wanted = [
-        {n: -jnp.sum(steps[n], 0) * g if n in steps else 0 * g for n, g in named.items()}
+        {k: -jnp.sum(steps[k], 0) * g if k in steps else 0 * g for k, g in by_key.items()}
         for _, steps in found
     ]
     return list(map(_compared, odd, wanted)), states
@@ -196,11 +195,11 @@ def _uneven_moment(optimizer: Optimizer, numbers: Any, state: Any) -> dict[str, 
     def slope(uneven: jax.Array) -> dict[str, Any]:
         direction = functools.partial(_direction, uneven)
         _, du, _, _ = _pushed(optimizer, grads, state, numbers, EXTRA, direction)
-        return _by_name(du, numbers)
+        return _by_key(du, numbers)
 
     slopes = jax.vmap(slope)(jnp.array([False, True]))
     (adam,) = adams(state)
-    directions = {leaf.name: _direction(True, leaf.value) for leaf in _tree.leaves(adam.mu)}
+    directions = {leaf.key: _direction(True, leaf.value) for leaf in _tree.leaves(adam.mu)}
     wanted = {
         name: du[0] * directions[name].astype(du.dtype) if name in directions else du[0]
         for name, du in slopes.items()

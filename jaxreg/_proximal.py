@@ -251,7 +251,7 @@ def _in_metric(
 def _abstract_move(
     penalty: PenaltyOrSchedule, updates: Sequence[Any], leaves: Sequence[Leaf], count: Any
 ) -> list[Any]:
-    sizes = {leaf.name: jnp.abs(_tree.widen(leaf.value)) for leaf in leaves if leaf.is_parameter}
+    sizes = {leaf.key: jnp.abs(_tree.widen(leaf.value)) for leaf in leaves if leaf.is_parameter}
     return _landed(at(penalty, count), updates, leaves, sizes)
 
 
@@ -259,9 +259,9 @@ def _landed(
     penalty: Penalty, updates: Sequence[Any], leaves: Sequence[Leaf], steps: _metric.Steps
 ) -> list[Any]:
     def landed(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
-        if not terms or leaf.name not in steps:
+        if not terms or leaf.key not in steps:
             return u
-        v = metric_prox_of_sum(_arrived(u, leaf), terms, steps[leaf.name])
+        v = metric_prox_of_sum(_arrived(u, leaf), terms, steps[leaf.key])
         return (v - leaf.value).astype(u.dtype)
 
     return [landed(*row) for row in acting(penalty, updates, leaves)]

@@ -1,52 +1,307 @@
-"""What a parameter is for: a weight, a bias or part of a normalisation layer.
+"""What a parameter is for: a weight, something that is added, or neither.
 
-Judged by the class of the module that holds it, where the tree still knows, and by its name. There
-is no rule by dimension: scanned norms have two, and a linear model's weights only one.
+A leaf is judged by its evidence, one line of `EVIDENCE` after the other. The first line that speaks
+decides, and its words are the reason that `describe` gives:
+
+===============================================  ======================  =======================
+the evidence against a weight                    such as                 but a weight is
+===============================================  ======================  =======================
+called as what is added                          bias, b_g, output_b     lora_b beside lora_a
+named after the weight beside it                 bq beside wq
+called as what is no map of its inputs:          scale, gamma_1, gain    gamma/kernel
+factors, logarithms, bounds, spreads,            A_log, log_std, dt
+recurrences, running statistics                  clip_min, running_mean
+held by a class of norms or of scales            RMSNormGated            of a NormLinear
+a feed-through of a state space                  D beside A_log
+under a norm, or called one                      ffn_norm/kernel, ln_w   norm_proj/kernel
+under a layer scale                              ls1/weight              scale_net/kernel
+the magnitude of a weight norm                   weight_g, scales/…      weight_v
+a gain beside a bias                             g beside b
+a number alone                                   t, logit_bound          w, kernel
+a 1-d ``weight`` where no class is known         PyTorch's norms
+===============================================  ======================  =======================
+
+A kernel whose bias has fewer axes than it has is a linear map, whatever holds it: the two of a norm
+have the same axes, also if layers are stacked. There is no rule by dimension alone, for stacked
+norms have two and the weights of a linear model one.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxreg._tree import Leaf
 
-Verdict = tuple[bool, str]  # selected, and why
-BIAS = re.compile(r"(.*_)?bias.*|b_?\d*|offset|beta")
-SCALE = re.compile(r"(.*_)?(scale|gamma)|negative_slope")
-NORM_CLASS = re.compile(r"(?<!Weight)(?<!Spectral)Norm(alization)?(Layer)?(\dd)?$")
-NORM_NAME = re.compile(
-    r"(?<!weight)(?<!weight_)(?<!spectral)(?<!spectral_)norm|(?<![a-z])(ln|bn|gn)(?![a-z])",
+Reason = str | None
+Words = tuple[str, ...]
+
+
+class Verdict(NamedTuple):
+    """Whether a leaf is selected, why, and whether the tree tells enough to be certain."""
+
+    selected: bool
+    why: str
+    certain: bool = True
+
+
+WEIGHT = re.compile(r"[wW]s?_?\d*|(.*_)?(weights?|kernels?)(_?\d+)?")
+BIAS = re.compile(
+    r".*bias(es)?(_.*|\d+[a-z]?)?|\w*Bias|b_?\d*|b_[a-z]{1,3}|.*_b|(.*_)?(offset|beta|shift)s?"
+    r"|intercept_?|phase"
+)
+FACTOR = re.compile(
+    r"(.*_)?(scales?|scalar|gammas?|lambdas?|gain|temperature|temp|tau|alphas?|omega|freqs?"
+    r"|negative_slope)(_?\w?\d*)|\w*Scale|t"
+)
+LOGARITHM = re.compile(r"log_(?!.*(w|weight|kernel)$).*|.*_log")
+BOUND = re.compile(r"(.*_)?(min|max|lower|upper|threshold|clip|clip_val(ue)?|bound)s?(_bounds?)?")
+SPREAD = re.compile(r"(.*_)?(std|stddev|sigma|logvar|noise_strength|dt)(_param)?")
+RECURRENCE = re.compile(
+    r"A_(log|re|im|real|imag)|a_(\w+_)?param|Lambda\w*|time_(decay|first|faaaa|mix\w*|maa\w*)"
+)
+STATISTIC = re.compile(r"(running|moving)_(mean|var|variance|std)|inv_freq|amax_\w+")
+NO_MAPS = {
+    FACTOR: "a factor",
+    LOGARITHM: "a logarithm",
+    BOUND: "a bound",
+    SPREAD: "a spread",
+    RECURRENCE: "a recurrence",
+    STATISTIC: "a statistic",
+    re.compile(r"(.*_)?sinks?"): "a sink of attention",
+}
+STATE_SPACE = re.compile(r"A_log|Lambda\w*|log_(step|dt)|dt_bias|nu_log|[AC]_(re|im)")
+NAMELESS = (
+    "~",
+    "sublayers",
+    "module",
+    "params",
+    "args",
+    "kwargs",
+)  # what frameworks put between the names
+
+OF_NORMS = r"(?<!Weight)(?<!Spectral)(?<!weight)(?<!weight_)(?<!spectral)(?<!spectral_)"
+NORM_CLASS = re.compile(rf"{OF_NORMS}Norm(ali[sz]\w+)?(?![a-z])")
+NORM_WORD = re.compile(
+    rf"({OF_NORMS}norm(ali[sz]ation|ali[sz]er)?s?|(?<![a-z])(ln|bn|gn))(?![a-z])(?P<rest>.*)",
     re.IGNORECASE,
+)
+LAYER = re.compile(
+    r"linear|lin(?![a-z])|dense|conv|proj|embed|atten|mlp|head|block|net(?![a-z])|coder|former|cell"
+    r"|rnn|gru|lstm|free|fc",
+    re.IGNORECASE,
+)
+AFTER_NORM = re.compile(r"linear|lin(?![a-z])|dense|conv|proj|embed|net(?![a-z])|block|fc", re.I)
+ADAPTIVE = re.compile(r"ada(?![a-z])|adaptive|cond|film|modul", re.IGNORECASE)
+SCALE_CLASS = re.compile(r"Scal(e|ing|er)(?![a-z])|Affine|PReLU|Temperature")
+LAYER_SCALE = re.compile(r"ls_?\d*|(.*_)?layer_?scale_?\d*", re.IGNORECASE)
+SUFFIX = re.compile(r"_(w|weights?|kernels?|g|p|param)$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """A parameter with what is around it."""
+
+    name: str  # the last word of its name that is no position in a list
+    parent: str  # the one before it
+    is_listed: bool  # whether a position comes after the name
+    classes: tuple[str, ...]  # of the module that holds it, and of what that derives from
+    ndim: int
+    size: int
+    beside: Mapping[str, int]  # the other parameters at its place, with their dimensions
+
+    def twin(self, pattern: str, *others: str, ndim: int = 0) -> Reason:
+        """The name beside it in which the group of ``pattern`` is another, if there is one."""
+        found = re.fullmatch(pattern, self.name)
+        if not found:
+            return None
+        start, end = found.span(1)
+        names = (self.name[:start] + other + self.name[end:] for other in others)
+        return next((name for name in names if self.beside.get(name, -1) >= ndim), None)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether its bias stands beside it and has fewer axes: that of a norm has as many."""
+        if not WEIGHT.fullmatch(self.name):
+            return bool(self.twin(r"([wW])_\w+", "b", "B"))
+        biases = (n for name, n in self.beside.items() if BIAS.fullmatch(name))
+        return any(0 < n < self.ndim for n in biases)
+
+
+# --- the evidence, each line a reason or None ---
+
+
+def _added(site: Site) -> Reason:
+    return f"called {site.name}" if BIAS.fullmatch(site.name) else None
+
+
+def _named_after_a_weight(site: Site) -> Reason:
+    names = ("w", "W", "u", "U", "weight", "kernel")
+    weight = site.twin(r"([bB])\w*", *names, ndim=site.ndim + 1)
+    return f"the bias beside {weight}" if weight else None
+
+
+def _no_map(site: Site) -> Reason:
+    if site.is_linear:
+        return None
+    kinds = (kind for pattern, kind in NO_MAPS.items() if pattern.fullmatch(site.name))
+    return next((f"called {site.name}, {kind}" for kind in kinds), None)
+
+
+def _held_by_a_norm(site: Site) -> Reason:
+    norms = [c for c in site.classes if NORM_CLASS.search(c) and not LAYER.search(c)]
+    scales = [c for c in site.classes[:1] if SCALE_CLASS.search(c)]
+    held = not site.is_linear and (norms or scales)
+    return f"held by {held[0]}" if held else None
+
+
+def _state_space(site: Site) -> Reason:
+    beside = next(filter(STATE_SPACE.fullmatch, site.beside), None)
+    return (
+        f"{site.name} of a state space, beside {beside}" if beside and site.name in "ADP" else None
+    )
+
+
+def _under_a_norm(site: Site) -> Reason:
+    if site.is_linear:
+        return None
+    if _says_norm(SUFFIX.sub("", site.name)):
+        return f"called {site.name}"
+    named = WEIGHT.fullmatch(site.name) or site.name in ("g", "value", "param")
+    return f"{site.name} of {site.parent}" if named and _says_norm(site.parent) else None
+
+
+def _says_norm(name: str) -> bool:
+    found = NORM_WORD.search(name)
+    return bool(found) and not (AFTER_NORM.search(found["rest"]) or ADAPTIVE.search(name))
+
+
+def _under_a_layer_scale(site: Site) -> Reason:
+    return f"{site.name} of {site.parent}" if LAYER_SCALE.fullmatch(site.parent) else None
+
+
+def _magnitude(site: Site) -> Reason:
+    beside = site.name == "g" and ("WeightNorm" in site.classes or site.twin("(g)", "v"))
+    pair = site.name == "original0" and "original1" in site.beside  # PyTorch's parametrization
+    known = site.parent == "scales" or site.name.endswith("weight_g") or beside or pair
+    return "magnitude of a weight norm" if known else None
+
+
+def _gain(site: Site) -> Reason:
+    bias = site.twin(r"(?:.*_)?(g)", "b", "bias")
+    weight = site.twin(r"(?:.*_)?(g)", "w", "weight", "kernel")
+    return f"the gain beside {bias}" if bias and not weight else None
+
+
+def _number(site: Site) -> Reason:
+    alone = site.size == 1 and site.ndim <= 1 and not WEIGHT.fullmatch(site.name)
+    return "a number alone" if alone else None
+
+
+def _unknown_weight(site: Site) -> Reason:
+    known = site.name != "weight" or site.classes or site.ndim != 1
+    return None if known else "one-dimensional weight of an unknown layer"
+
+
+ADDED = (_added, _named_after_a_weight)
+EVIDENCE: tuple[Callable[[Site], Reason], ...] = (
+    *ADDED,
+    _no_map,
+    _held_by_a_norm,
+    _state_space,
+    _under_a_norm,
+    _under_a_layer_scale,
+    _magnitude,
+    _gain,
+    _number,
+    _unknown_weight,
 )
 
 
-def weight(leaf: Leaf) -> Verdict:
-    """Whether a parameter is neither a bias nor part of a normalisation layer."""
-    parent, last = _ending(leaf)
-    classes = [c.__name__ for c in leaf.owner.__mro__] if leaf.owner else []
-    norms = [name for name in classes if NORM_CLASS.search(name)]
-    if BIAS.fullmatch(last) or SCALE.fullmatch(last):
-        return False, f"called {last}"
-    if norms:
-        return False, f"held by {norms[0]}"
-    if parent == "scales" or (last == "g" and "WeightNorm" in classes):
-        return False, "magnitude of a weight norm"
-    if last in ("w", "weight") and NORM_NAME.search(parent):
-        return False, f"{last} of {parent}"
-    if last == "weight" and not classes and np.ndim(leaf.value) == 1:
-        return False, "one-dimensional weight of an unknown layer"
-    return True, "a weight"
+# --- the verdicts ---
 
 
-def bias(leaf: Leaf) -> Verdict:
-    """Whether a parameter is additive, those of normalisation layers included."""
-    last = _ending(leaf)[1]
-    return bool(BIAS.fullmatch(last)), f"called {last}"
+def weights(leaves: Sequence[Leaf]) -> list[Verdict]:
+    """Of every parameter, whether it is a weight: no line of the evidence speaks against it."""
+    return [_weight(sites) for sites in _sites(leaves)]
 
 
-def _ending(leaf: Leaf) -> tuple[str, str]:
-    """The last two segments of the name; PyTorch's names are split at dots."""
-    *_, parent, last = ["", *re.split(r"[/.]", leaf.name)]
-    return parent, last
+def biases(leaves: Sequence[Leaf]) -> list[Verdict]:
+    """Of every parameter, whether it is additive, those of normalisation layers included."""
+    return [_bias(sites) for sites in _sites(leaves)]
+
+
+def _weight(sites: Sequence[Site]) -> Verdict:
+    pair = _low_rank(sites[-1])
+    if pair:
+        return Verdict(True, f"a weight, low-rank beside {pair}")
+    reasons = (reason for site in sites for line in EVIDENCE if (reason := line(site)))
+    against = next(reasons, None)
+    if against:
+        return Verdict(False, against)
+    return _without_a_name(sites[0]) or Verdict(True, "a weight")
+
+
+def _bias(sites: Sequence[Site]) -> Verdict:
+    if not _low_rank(sites[-1]):
+        reasons = (reason for site in sites for line in ADDED if (reason := line(site)))
+        added = next(reasons, None)
+        if added:
+            return Verdict(True, added)
+    unknown = _without_a_name(sites[0])
+    return Verdict(False, unknown.why if unknown else f"called {sites[-1].name}", not unknown)
+
+
+def _low_rank(site: Site) -> Reason:
+    """The other factor of a product of two matrices, of which this is one."""
+    if site.ndim < 2:
+        return None
+    is_lora = "lora" in f"{site.parent}_{site.name}".lower()
+    other = site.twin(r"(?:.*_)?([aAbB])", *"aAbB", ndim=2)
+    return other or (
+        "its other factor" if is_lora and re.fullmatch(r"(.*_)?[abAB]", site.name) else None
+    )
+
+
+def _without_a_name(site: Site) -> Verdict | None:
+    """For a position in a list, unless the list is called weights."""
+    if not site.is_listed or WEIGHT.fullmatch(site.name):
+        return None
+    return Verdict(True, "a weight as far as is known: it has no name", certain=False)
+
+
+# --- where leaves stand ---
+
+
+def _sites(leaves: Sequence[Leaf]) -> list[list[Site]]:
+    """For every leaf its place, after that of the array that a wrapper makes of several leaves."""
+    stems = [[_words(stem) for stem in leaf.stems] for leaf in leaves]
+    at: dict[Words, dict[str, int]] = {}
+    for leaf, places in zip(leaves, stems, strict=True):
+        for *place, last in places:
+            beside = at.setdefault(tuple(place), {})
+            beside[last] = max(np.ndim(leaf.value), beside.get(last, 0))
+    rows = zip(leaves, stems, strict=True)
+    return [[_site(leaf, words, at[words[:-1]]) for words in places] for leaf, places in rows]
+
+
+def _site(leaf: Leaf, words: Words, here: Mapping[str, int]) -> Site:
+    others = {other: ndim for other, ndim in here.items() if other != words[-1]}
+    named = [word for word in words if not word.isdigit() and word not in NAMELESS]
+    if words[-1] == "value" and not others:  # a box that a dictionary makes
+        named.pop()
+    *_, parent, name = ["", "", *named]
+    classes = tuple(c.__name__ for c in leaf.owner.__mro__) if leaf.owner else ()
+    is_listed = words[-1].isdigit() or not name
+    shape = np.shape(leaf.value)
+    return Site(name, parent, is_listed, classes, len(shape), math.prod(shape), others)
+
+
+def _words(stem: Sequence[str]) -> Words:
+    """The segments of a name; PyTorch's are split at dots."""
+    return tuple(word for segment in stem for word in re.split(r"[/.]", segment)) or ("",)

@@ -1,58 +1,79 @@
-"""Which leaves a penalty acts on: rules by name, by owner, by shape, and what they cover.
+"""Which leaves a penalty acts on: rules by name, by role, by shape.
 
 A rule is None (every parameter), a regular expression searched for in the leaf's name, a function
 ``(name, leaf) -> bool``, a tree of bools (or a prefix of one), or another rule. ``where`` makes it
-a hashable object with ``~``, ``&`` and ``|``; ``weights`` and ``biases`` are ready-made.
+a hashable object with ``~``, ``&`` and ``|``; ``weights`` and ``biases`` are ready-made. What a
+rule covers is shown by `describe`; what makes a leaf a weight stands in `_roles`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
 
-from jaxreg import _roles, _table, _tree
+from jaxreg import _roles, _tree
+from jaxreg._path import Path
 from jaxreg._roles import Verdict
 from jaxreg._tree import Leaf
 
-NOT_A_PARAMETER: Verdict = (False, "not a parameter")
+NOT_A_PARAMETER = Verdict(False, "not a parameter")
+SHOWN = 3  # leaves named in a message
 
 
-@dataclasses.dataclass(frozen=True)
 class Where:
     """A rule that says of each leaf whether it is selected. Made by ``where``; hashable.
 
     Not callable, on purpose: optax takes callables among hyperparameters for schedules.
     """
 
-    kind: str
-    rule: Hashable
-
     def __invert__(self) -> Where:
-        return Where("not", self)
+        return Not(self)
 
     def __and__(self, other: Any) -> Where:
-        return Where("and", (self, where(other)))
+        return Both(self, where(other))
+
+    def __rand__(self, other: Any) -> Where:
+        return Both(where(other), self)
 
     def __or__(self, other: Any) -> Where:
-        return Where("or", (self, where(other)))
+        return Either(self, where(other))
 
-    def __repr__(self) -> str:
-        return REPR[self.kind](self.rule)
+    def __ror__(self, other: Any) -> Where:
+        return Either(where(other), self)
+
+    def __bool__(self) -> NoReturn:
+        """What optax asks of a mask, and Python of ``not``, ``and`` and ``or``."""
+        raise TypeError(
+            f"{self!r}: expected a rule for many leaves to be asked leaf by leaf, got asked for "
+            f"one truth value; as a mask of optax write mask={_operand(self)}.mask; combine rules "
+            f"with &, | and ~"
+        )
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        """The verdicts on leaves that are parameters."""
+        raise NotImplementedError
 
     def verdicts(self, leaves: Sequence[Leaf]) -> list[Verdict]:
-        """For every leaf, whether it is selected, and the reason in words."""
-        judged = iter(RULES[self.kind](self.rule, [leaf for leaf in leaves if leaf.is_parameter]))
+        """For every leaf, whether it is selected, the reason in words, and whether it is known."""
+        judged = iter(self.judge([leaf for leaf in leaves if leaf.is_parameter]))
         return [next(judged) if leaf.is_parameter else NOT_A_PARAMETER for leaf in leaves]
 
     def selected(self, leaves: Sequence[Leaf]) -> list[bool]:
-        """For every leaf, whether it is selected."""
-        return [selected for selected, _ in self.verdicts(leaves)]
+        """For every leaf, whether it is selected; warns of those without a name to go by."""
+        verdicts = self.verdicts(leaves)
+        rows = zip(leaves, verdicts, strict=True)
+        unknown = [leaf.name for leaf, verdict in rows if not verdict.certain]
+        if unknown:
+            warnings.warn(nameless(self, unknown), UserWarning, stacklevel=3)
+        return [verdict.selected for verdict in verdicts]
 
     def mask(self, params: Any) -> Any:
         """A tree of bools like ``params``: the mask that optax's wrappers and optimizers take.
@@ -64,6 +85,243 @@ class Where:
         ``optax.adamw(1e-3, mask=jaxreg.weights.mask)`` decays the weights alone.
         """
         return _tree.replace_leaves(params, self.selected(_tree.leaves(params)))
+
+
+def nameless(rule: Any, names: Sequence[str]) -> str:
+    """What is said of leaves that are positions in a list, and nothing more."""
+    if list(names) == [""]:
+        return (
+            f"{rule!r}: expected leaves with names, got one array without any, all of which counts "
+            f"as a weight, biases in it too; apply the rule to the tree before it is flattened, "
+            f"outside of optax.flatten"
+        )
+    shown = ", ".join(map(repr, names[:SHOWN])) + ", …" * (len(names) > SHOWN)
+    return (
+        f"{rule!r}: expected leaves with names, got {shown}, which count as weights; say which are "
+        f"meant by a tree of bools, as in where([True, False]), or name them: "
+        f'{{"kernel": …, "bias": …}}'
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Everything(Where):
+    """Every parameter."""
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        return [Verdict(True, "every parameter")] * len(leaves)
+
+    def __repr__(self) -> str:
+        return "where(None)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Matching(Where):
+    """Names in which a regular expression is found."""
+
+    pattern: str
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        hits = [bool(re.search(self.pattern, leaf.name)) for leaf in leaves]
+        if leaves and not any(hits):
+            raise ValueError(_nothing_matches(self.pattern, [leaf.name for leaf in leaves]))
+        shown = repr(self.pattern)
+        return [Verdict(hit, f"{'matches' if hit else 'no match for'} {shown}") for hit in hits]
+
+    def __repr__(self) -> str:
+        return f"where({self.pattern!r})"
+
+
+def _nothing_matches(pattern: str, names: list[str]) -> str:
+    near = sorted(names, key=lambda name: -_closeness(pattern.strip("^$"), name))
+    return (
+        f"where: expected {pattern!r} to match at least one parameter, but it matches none of "
+        f"{len(names)}; the nearest names are {', '.join(near[:SHOWN])}"
+    )
+
+
+def _closeness(pattern: str, name: str) -> float:
+    """The likeness of the pattern to that stretch of the name, as many segments long, it suits."""
+    segments, length = name.split("/"), pattern.count("/") + 1
+    starts = range(max(len(segments) - length, 0) + 1)
+    stretches = ("/".join(segments[start : start + length]) for start in starts)
+    return max(difflib.SequenceMatcher(None, pattern, part).ratio() for part in stretches)
+
+
+@dataclasses.dataclass(frozen=True)
+class Function(Where):
+    """What a function of the name and the leaf says."""
+
+    function: Callable[[str, Any], Any]
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        return [self._verdict(leaf) for leaf in leaves]
+
+    def _verdict(self, leaf: Leaf) -> Verdict:
+        chosen, name = self.function(leaf.name, leaf.value), self._name
+        if not isinstance(chosen, bool | np.bool_):
+            raise TypeError(
+                f"where: expected {name}(name, leaf) to return a bool, got {chosen!r} for "
+                f"{leaf.name}; decide by name, shape or dtype, not by value"
+            )
+        return Verdict(bool(chosen), f"{name} says {bool(chosen)}")
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))
+
+    def __repr__(self) -> str:
+        return f"where({self._name})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags(Where):
+    """A tree of bools, by path: of leaves, or of subtrees that hold them."""
+
+    flags: tuple[tuple[Path, bool], ...]
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        paths = dict(self.flags)
+        names = {"/".join(path): flag for path, flag in self.flags}
+        return [Verdict(_flag(paths, names, leaf), "tree of bools") for leaf in leaves]
+
+    def __repr__(self) -> str:
+        nested: Any = {}
+        for path, flag in self.flags:
+            if not path:
+                return f"where({flag})"
+            node = nested
+            for segment in path[:-1]:
+                node = node.setdefault(segment, {})
+            node[path[-1]] = flag
+        return f"where({nested!r})"
+
+
+def _flag(paths: dict[Path, bool], names: dict[str, bool], leaf: Leaf) -> bool:
+    """That of the leaf or the nearest subtree: by path, or by name if the containers differ."""
+    ends = range(len(leaf.path), 0, -1)
+    near = next((paths[leaf.path[:n]] for n in ends if leaf.path[:n] in paths), None)
+    if near is not None:
+        return near
+    prefix = next((prefix for prefix in _prefixes("/".join(leaf.path)) if prefix in names), None)
+    if prefix is not None:
+        return names[prefix]
+    entry = difflib.get_close_matches(leaf.name, list(names), n=1, cutoff=0.0)
+    raise ValueError(
+        f"where: expected the tree of bools to cover every leaf, but {leaf.name} is missing; "
+        f"its nearest entry is {entry[0]!r}"
+    )
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    """The name, then those of the subtrees that hold it, the whole tree ("") last."""
+    yield name
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
+    yield ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights(Where):
+    """Parameters against whose being weights nothing speaks."""
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        return _roles.weights(leaves)
+
+    def __repr__(self) -> str:
+        return "weights"
+
+
+@dataclasses.dataclass(frozen=True)
+class Biases(Where):
+    """Parameters that are added."""
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        return _roles.biases(leaves)
+
+    def __repr__(self) -> str:
+        return "biases"
+
+
+@dataclasses.dataclass(frozen=True)
+class Not(Where):
+    """What a rule leaves out."""
+
+    rule: Where
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        verdicts = self.rule.judge(leaves)
+        return [verdict._replace(selected=not verdict.selected) for verdict in verdicts]
+
+    def __repr__(self) -> str:
+        return f"~{_operand(self.rule)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Both(Where):
+    """What two rules select."""
+
+    first: Where
+    second: Where
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        pairs = zip(self.first.judge(leaves), self.second.judge(leaves), strict=True)
+        return [_combined(pair, decisive=False) for pair in pairs]
+
+    def __repr__(self) -> str:
+        return f"{_operand(self.first)} & {_operand(self.second)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Either(Where):
+    """What one of two rules selects."""
+
+    first: Where
+    second: Where
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        pairs = zip(self.first.judge(leaves), self.second.judge(leaves), strict=True)
+        return [_combined(pair, decisive=True) for pair in pairs]
+
+    def __repr__(self) -> str:
+        return f"{_operand(self.first)} | {_operand(self.second)}"
+
+
+def _combined(pair: tuple[Verdict, Verdict], *, decisive: bool) -> Verdict:
+    """The first verdict that settles it, or both together: False settles an and, True an or."""
+    settled = sorted((v for v in pair if v.selected == decisive), key=lambda v: not v.certain)
+    if settled:
+        return settled[0]
+    reasons = dict.fromkeys(verdict.why for verdict in pair)
+    return Verdict(not decisive, ", ".join(reasons), all(verdict.certain for verdict in pair))
+
+
+def _operand(rule: Where) -> str:
+    return f"({rule!r})" if isinstance(rule, Both | Either) else repr(rule)
+
+
+everything = Everything()
+
+weights = Weights()
+"""Every parameter but biases, the parameters of normalisation layers, and factors of their kind.
+
+Left out, each with its reason in `describe`: what is added (bias…, …_bias, b, b_g, …_b, offset,
+beta, shift); what is a factor, a logarithm, a bound, a spread or a recurrence by its name (scale,
+…_scale, gamma, gain, lambda_1, temperature, A_log, log_std, clip_min, dt); whatever a module of a
+class named …Norm… holds, or stands under a name that says norm, ln, bn or gn (of WeightNorm and
+SpectralNorm, which wrap another layer, only the magnitudes), or under a layer scale (ls1); numbers
+alone that are called neither w, weight nor kernel; a one-dimensional ``weight`` of an unknown
+layer. Low-rank factors (lora_a, lora_b) are weights. The whole table of evidence stands at the top
+of ``jaxreg._roles``.
+
+Where projects differ, it is a weight here: embeddings and tables of positions (BERT, GPT-2 and
+T5X decay them, timm and Swin leave positions out), class tokens, relative-position embeddings, MoE
+routers. ``weights & ~where("embed|pos|cls")`` leaves them out. Leaves without names, in lists and
+flat vectors, count as weights, and a warning says so.
+"""
+
+biases = Biases()
+"""The additive parameters: bias…, …_bias, b, b_g, …_b, offset, beta, shift, of norms too."""
 
 
 def where(rule: Any) -> Where:
@@ -78,11 +336,12 @@ def where(rule: Any) -> Where:
     Returns:
       The rule. It selects floating-point parameters only, whatever it says: never integers, PRNG
       keys, Python numbers, NNX variables other than ``nnx.Param``, Equinox's state or Linen's
-      ``batch_stats``.
+      ``batch_stats``. Of two leaves with one name, ``a/b`` in ``{"a/b": …, "a": {"b": …}}``, the
+      one whose key holds the slash is called ``a\/b``.
 
     Raises:
-      TypeError: if ``rule`` is none of these, or a function that cannot be hashed; when applied,
-        if a function does not return a bool.
+      TypeError: if ``rule`` is none of these, or a function that cannot be hashed or does not
+        take two arguments; when applied, if a function does not return a bool.
       ValueError: if the regular expression does not compile; when applied, if it matches no
         parameter, or if a tree of bools leaves one out.
 
@@ -94,17 +353,30 @@ def where(rule: Any) -> Where:
     if rule is None:
         return everything
     if isinstance(rule, str):
-        return Where("regex", _compiled(rule).pattern)
+        return Matching(_compiled(rule).pattern)
     flags = jax.tree.leaves(rule)
     if flags and all(isinstance(flag, bool | np.bool_) for flag in flags):  # an Equinox module of
-        named = ((leaf.name, bool(leaf.value)) for leaf in _tree.leaves(rule))  # bools is callable
-        return Where("tree", tuple(sorted(named)))
+        named = ((leaf.path, bool(leaf.value)) for leaf in _tree.leaves(rule))  # bools is callable
+        return Flags(tuple(sorted(named)))
     if callable(rule) and all(flag is rule for flag in flags):
-        return Where("function", _hashable(rule))
+        return Function(_of_two_arguments(_hashable(rule)))
     raise TypeError(
         f"where: expected None, a regular expression, a function (name, leaf) -> bool or a tree "
-        f"of bools, got {rule!r}; for one leaf write its name, as in where('fc1/kernel$')"
+        f"of bools, got {_kind(rule, flags)}"
     )
+
+
+def _kind(rule: Any, flags: Sequence[Any]) -> str:
+    if flags and all(isinstance(flag, str) for flag in flags):
+        pattern = "|".join(flags)
+        return f"several names; write one regular expression: where({pattern!r})"
+    if any(hasattr(flag, "dtype") for flag in flags):
+        return (
+            f"arrays in a {type(rule).__name__}; is it the parameters, exchanged with the rule? "
+            f"A tree of bools holds Python's True and False"
+        )
+    brief = repr(rule) if isinstance(rule, int | float) else f"a {type(rule).__name__}"
+    return f"{brief}; for one leaf write its name, as in where('fc1/kernel$')"
 
 
 def _hashable(rule: Any) -> Any:
@@ -118,6 +390,21 @@ def _hashable(rule: Any) -> Any:
     return rule
 
 
+def _of_two_arguments(rule: Callable[..., Any]) -> Callable[[str, Any], Any]:
+    try:
+        inspect.signature(rule).bind("fc1/kernel", None)
+    except ValueError:  # a builtin without a signature
+        return rule
+    except TypeError:
+        name = getattr(rule, "__name__", type(rule).__name__)
+        raise TypeError(
+            f"where: expected a function of two arguments, (name, leaf) -> bool, got {name}"
+            f"{inspect.signature(rule)}; write lambda name, leaf: …, or, if it makes a mask of the "
+            f"whole tree as optax's masks do, give its result: where({name}(params))"
+        ) from None
+    return rule
+
+
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
@@ -126,205 +413,3 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             f"where: expected a regular expression, got {pattern!r} ({error}); "
             f"re.escape() quotes a literal name"
         ) from None
-
-
-def _all(_: Any, leaves: Sequence[Leaf]) -> list[Verdict]:
-    return [(True, "every parameter")] * len(leaves)
-
-
-def _regex(pattern: str, leaves: Sequence[Leaf]) -> list[Verdict]:
-    hits = [bool(re.search(pattern, leaf.name)) for leaf in leaves]
-    if leaves and not any(hits):
-        raise ValueError(_nothing_matches(pattern, [leaf.name for leaf in leaves]))
-    return [(hit, f"matches {pattern!r}" if hit else f"no match for {pattern!r}") for hit in hits]
-
-
-def _nothing_matches(pattern: str, names: list[str]) -> str:
-    near = sorted(names, key=lambda name: -_closeness(pattern.strip("^$"), name))
-    return (
-        f"where: expected {pattern!r} to match at least one parameter, but it matches none of "
-        f"{len(names)}; the nearest names are {', '.join(near[:3])}"
-    )
-
-
-def _closeness(pattern: str, name: str) -> float:
-    """The likeness of the pattern to that stretch of the name, as many segments long, it suits."""
-    segments, length = name.split("/"), pattern.count("/") + 1
-    starts = range(max(len(segments) - length, 0) + 1)
-    stretches = ("/".join(segments[start : start + length]) for start in starts)
-    return max(difflib.SequenceMatcher(None, pattern, part).ratio() for part in stretches)
-
-
-def _function(rule: Callable[[str, Any], Any], leaves: Sequence[Leaf]) -> list[Verdict]:
-    name = getattr(rule, "__name__", repr(rule))
-    verdicts = []
-    for leaf in leaves:
-        chosen = rule(leaf.name, leaf.value)
-        if not isinstance(chosen, bool | np.bool_):
-            raise TypeError(
-                f"where: expected {name}(name, leaf) to return a bool, got {chosen!r} for "
-                f"{leaf.name}; decide by name, shape or dtype, not by value"
-            )
-        verdicts.append((bool(chosen), f"{name} says {bool(chosen)}"))
-    return verdicts
-
-
-def _bool_tree(flags: tuple[tuple[str, bool], ...], leaves: Sequence[Leaf]) -> list[Verdict]:
-    known = dict(flags)
-    return [(_flag(known, leaf.name), "tree of bools") for leaf in leaves]
-
-
-def _flag(known: dict[str, bool], name: str) -> bool:
-    for prefix in _prefixes(name):
-        if prefix in known:
-            return known[prefix]
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
-    raise ValueError(
-        f"where: expected the tree of bools to cover every leaf, but {name} is missing; "
-        f"its nearest entry is {near[0]!r}"
-    )
-
-
-def _prefixes(name: str) -> Iterator[str]:
-    """The name, then those of the subtrees that hold it, the whole tree ("") last."""
-    yield name
-    while "/" in name:
-        name = name.rpartition("/")[0]
-        yield name
-    yield ""
-
-
-def _weights(_: Any, leaves: Sequence[Leaf]) -> list[Verdict]:
-    return [_roles.weight(leaf) for leaf in leaves]
-
-
-def _biases(_: Any, leaves: Sequence[Leaf]) -> list[Verdict]:
-    return [_roles.bias(leaf) for leaf in leaves]
-
-
-def _not(rule: Where, leaves: Sequence[Leaf]) -> list[Verdict]:
-    return [(not selected, why) for selected, why in rule.verdicts(leaves)]
-
-
-def _and(rules: tuple[Where, Where], leaves: Sequence[Leaf]) -> list[Verdict]:
-    return [_combined(pair, False) for pair in _pairs(rules, leaves)]
-
-
-def _or(rules: tuple[Where, Where], leaves: Sequence[Leaf]) -> list[Verdict]:
-    return [_combined(pair, True) for pair in _pairs(rules, leaves)]
-
-
-def _pairs(rules: tuple[Where, Where], leaves: Sequence[Leaf]) -> Iterator[tuple[Verdict, ...]]:
-    return zip(*(rule.verdicts(leaves) for rule in rules), strict=True)
-
-
-def _combined(pair: tuple[Verdict, ...], decisive: bool) -> Verdict:
-    """The first verdict that settles it, or both together: False settles an and, True an or."""
-    settled = (verdict for verdict in pair if verdict[0] == decisive)
-    reasons = dict.fromkeys(why for _, why in pair)
-    return next(settled, (not decisive, ", ".join(reasons)))
-
-
-RULES: dict[str, Callable[[Any, Sequence[Leaf]], list[Verdict]]] = {
-    "all": _all,
-    "regex": _regex,
-    "function": _function,
-    "tree": _bool_tree,
-    "weights": _weights,
-    "biases": _biases,
-    "not": _not,
-    "and": _and,
-    "or": _or,
-}
-
-
-def _operand(rule: Where) -> str:
-    return f"({rule!r})" if rule.kind in ("and", "or") else repr(rule)
-
-
-REPR: dict[str, Callable[[Any], str]] = {
-    "all": lambda _: "where(None)",
-    "regex": lambda rule: f"where({rule!r})",
-    "function": lambda rule: f"where({getattr(rule, '__name__', repr(rule))})",
-    "tree": lambda rule: f"where({dict(rule)!r})",
-    "weights": lambda _: "weights",
-    "biases": lambda _: "biases",
-    "not": lambda rule: f"~{_operand(rule)}",
-    "and": lambda rules: " & ".join(_operand(rule) for rule in rules),
-    "or": lambda rules: " | ".join(_operand(rule) for rule in rules),
-}
-
-everything = Where("all", None)
-
-weights = Where("weights", None)
-"""Every parameter but biases and the parameters of normalisation layers.
-
-Left out: a leaf called bias…, …_bias, b, b1, offset, beta, …gamma, …scale or negative_slope;
-whatever a module of a class named …Norm, or one derived from it, holds (of WeightNorm and
-SpectralNorm, which wrap another layer, only the magnitudes); a ``w`` or ``weight`` whose parent's
-name says norm, ln, bn or gn; a one-dimensional ``weight`` of an unknown layer. Embeddings are
-weights: ``weights & ~where("embed")``.
-"""
-
-biases = Where("biases", None)
-"""The additive parameters: leaves called bias…, …_bias, b, b1, offset or beta, of norms too."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Coverage:
-    """What a rule selects: rows of (name, shape, selected, why, count); prints as a table."""
-
-    rows: tuple[tuple[str, tuple[int, ...], bool, str, int], ...]
-
-    def __str__(self) -> str:
-        cells = [
-            (name, str(shape), "yes" if on else "no", f"{count:,}", why)
-            for name, shape, on, why, count in self.rows
-        ]
-        table = [("leaf", "shape", "selected", "count", "why"), *cells]
-        return f"{_table.aligned(table)}\n{self._summary()}"
-
-    __repr__ = __str__
-
-    def _summary(self) -> str:
-        chosen = [row[4] for row in self.rows if row[2]]
-        everything = sum(row[4] for row in self.rows)
-        return (
-            f"{len(chosen)} of {len(self.rows)} leaves, {sum(chosen):,} of {everything:,} numbers"
-        )
-
-
-def describe(params: Any, where: Any = None) -> Coverage:
-    """What ``where`` selects in ``params``, leaf by leaf, with the reason; prints as a table.
-
-    Args:
-      params: a tree of arrays, or of anything with a shape and a dtype.
-      where: a rule, as for ``jaxreg.where``; None selects every parameter.
-
-    Returns:
-      A ``Coverage``: ``rows`` of (name, shape, selected, why, count).
-
-    Raises:
-      ValueError: if a regular expression matches no leaf.
-
-    >>> import jax.numpy as jnp
-    >>> describe({"fc1": {"bias": jnp.zeros(8), "kernel": jnp.zeros((4, 8))}}, weights)
-    leaf        shape   selected  count  why
-    fc1/bias    (8,)    no        8      called bias
-    fc1/kernel  (4, 8)  yes       32     a weight
-    1 of 2 leaves, 32 of 40 numbers
-    """
-    leaves = _tree.leaves(params)
-    verdicts = _rule(where).verdicts(leaves)
-    rows = [
-        (leaf.name or ".", np.shape(leaf.value), selected, why, _count(leaf))
-        for leaf, (selected, why) in zip(leaves, verdicts, strict=True)
-    ]
-    return Coverage(tuple(rows))
-
-
-def _count(leaf: Leaf) -> int:
-    return int(np.size(leaf.value)) if hasattr(leaf.value, "dtype") else 0
-
-
-_rule = where  # the argument of `describe` bears the function's name

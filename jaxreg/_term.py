@@ -110,7 +110,7 @@ class Term:
 
     def __repr__(self) -> str:
         factor = "" if _number.is_one(self.strength) else f"{_number.show(self.strength)} * "
-        rule = self.where.rule if self.where.kind == "regex" else self.where
+        rule = getattr(self.where, "pattern", self.where)
         chosen = "" if self.where == everything else f".on({rule!r})"
         return f"{factor}{self.unit!r}{'.around(…)' if self.reference else ''}{chosen}"
 

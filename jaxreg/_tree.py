@@ -10,23 +10,18 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import operator
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.tree_util import (
-    DictKey,
-    FlattenedIndexKey,
-    GetAttrKey,
-    default_registry,
-    keystr,
-    register_pytree_with_keys,
-)
+from jax.tree_util import GetAttrKey, register_pytree_with_keys
+
+from jaxreg import _path
+from jaxreg._path import Path
 
 T = TypeVar("T")
 BLOCK = 8  # scalars added up by one kernel
@@ -91,10 +86,22 @@ def _register(cls: type[Any], data: list[str], meta: list[str]) -> None:
 class Leaf(NamedTuple):
     """One leaf of a tree of parameters."""
 
-    name: str
+    name: str  # no other leaf of the tree has it
     value: Any
     owner: type | None  # the class of the module that holds it, where the tree still knows
     is_parameter: bool
+    path: Path
+    depth: int  # segments of the path down to what counts as one array
+
+    @property
+    def stems(self) -> list[Path]:
+        """The path, after that of the array which a wrapper makes of several leaves."""
+        return [self.path[: self.depth], self.path][self.depth == len(self.path) :]
+
+    @property
+    def key(self) -> str:
+        """What the leaf is found by in another tree, or in a part of one."""
+        return _path.escaped(self.path)
 
 
 def leaves(tree: Any) -> list[Leaf]:
@@ -105,78 +112,45 @@ def leaves(tree: Any) -> list[Leaf]:
     ``batch_stats`` are not.
     """
     found: list[Leaf] = []
-    _walk(tree, (), None, True, found)
-    return found
+    _walk(tree, Place((), None, True, None), found)
+    often = Counter(leaf.name for leaf in found)
+    return [leaf if often[leaf.name] == 1 else leaf._replace(name=leaf.key) for leaf in found]
 
 
-def _walk(node: Any, path: tuple[str, ...], owner: type | None, trained: bool, found: list[Leaf]):
-    children = _children(node)
-    if children is None:
-        found.append(_leaf(node, path, owner, trained))
+class Place(NamedTuple):
+    """What is known of a node from those above it."""
+
+    path: Path
+    owner: type | None
+    is_trained: bool
+    depth: int | None
+
+
+def _walk(node: Any, place: Place, found: list[Leaf]) -> None:
+    below = _path.children(node)
+    if below is None:
+        found.append(_leaf(node, place))
         return
-    box, trained = _box(node, trained)
-    owner = owner if box else _owner(node)
-    for segment, child in children:
-        _walk(child, path if box else (*path, segment), owner, trained, found)
+    here = place._replace(is_trained=place.is_trained and _path.is_trained(node))
+    if _path.wraps_one(node, below):
+        _walk(below[0][1], here, found)
+        return
+    if _path.is_array_like(node):
+        here = here._replace(depth=len(here.path) if here.depth is None else here.depth)
+    else:
+        here = here._replace(owner=_path.module_class(node))
+    for segments, child in below:
+        _walk(child, here._replace(path=here.path + segments), found)
 
 
-def _children(node: Any) -> list[tuple[str, Any]] | None:
-    """The children of a node by name, or None if it is a leaf."""
-    flat = default_registry.flatten_one_level_with_keys(node)
-    if flat is None:
-        return None
-    if not flat[0] or not isinstance(flat[0][0][0], FlattenedIndexKey):
-        return [(_segment(key), child) for key, child in flat[0]]
-    keys, children = zip(*flat[0], strict=True)
-    nnx = sys.modules.get("flax.nnx")
-    if isinstance(node, Mapping) and _same_leaves(children, dict(node)):  # such as Haiku's FlatMap
-        return _children(dict(node))
-    if nnx and isinstance(node, nnx.statelib.FlatState):
-        keys = map(DictKey, node.paths)  # pyright: ignore[reportAttributeAccessIssue]
-    return list(zip(map(_segment, keys), children, strict=True))
-
-
-def _same_leaves(a: Any, b: Any) -> bool:
-    ours, theirs = jax.tree.leaves(a), jax.tree.leaves(b)
-    return len(ours) == len(theirs) and all(map(operator.is_, ours, theirs))
-
-
-def _segment(key: Any) -> str:
-    """What a key adds to the name: several segments where the tree has been flattened."""
-    if isinstance(key, DictKey) and isinstance(key.key, tuple):
-        return "/".join(map(str, key.key))
-    return keystr((key,), simple=True)
-
-
-def _leaf(value: Any, path: tuple[str, ...], owner: type | None, trained: bool) -> Leaf:
+def _leaf(value: Any, place: Place) -> Leaf:
+    value, path = _path.variable(value, place.path)
     dtype = getattr(value, "dtype", None)
     is_float = dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
     name = "/".join(path)
-    trained = trained and "batch_stats" not in name.split("/")
-    return Leaf(name, value, owner, trained and is_float)
-
-
-def _box(node: Any, trained: bool) -> tuple[bool, bool]:
-    """Whether ``node`` is a framework's wrapper of one array, and whether what it holds is trained.
-
-    flax and equinox are looked up, not imported: without them no tree can hold their classes.
-    """
-    nnx, meta, eqx = map(sys.modules.get, ("flax.nnx", "flax.core.meta", "equinox.nn"))
-    if nnx and isinstance(node, nnx.Variable):
-        return True, trained and isinstance(node, nnx.Param)
-    if eqx and isinstance(node, eqx.State | eqx.StateIndex):
-        return False, False
-    return bool(meta and isinstance(node, meta.AxisMetadata)), trained
-
-
-def _owner(node: Any) -> type | None:
-    """The class of ``node`` if it is a module and not a mere container.
-
-    Equinox's modules and flax's structs are dataclasses.
-    """
-    nnx = sys.modules.get("flax.nnx")
-    is_module = dataclasses.is_dataclass(node) or bool(nnx and isinstance(node, nnx.Module))
-    return type(node) if is_module and not isinstance(node, Sequence | Mapping) else None
+    trained = place.is_trained and "batch_stats" not in name.split("/")
+    depth = len(path) if place.depth is None else place.depth
+    return Leaf(name, value, place.owner, trained and is_float, path, depth)
 
 
 def replace_leaves(tree: Any, values: Iterable[Any]) -> Any:
@@ -185,19 +159,22 @@ def replace_leaves(tree: Any, values: Iterable[Any]) -> Any:
 
 
 def named_copy(params: Any) -> dict[str, jax.Array]:
-    """The parameters by name, copied: the originals may be donated to a jitted step."""
-    return {leaf.name: jnp.array(leaf.value) for leaf in leaves(params) if leaf.is_parameter}
+    """The parameters by key, copied: the originals may be donated to a jitted step."""
+    return {leaf.key: jnp.array(leaf.value) for leaf in leaves(params) if leaf.is_parameter}
 
 
 def named(reference: dict[str, jax.Array], leaf: Leaf) -> jax.Array:
     """The reference of a leaf, found by name: positions differ inside ``optax.masked``."""
-    if leaf.name not in reference:
-        near = difflib.get_close_matches(leaf.name, list(reference), n=1, cutoff=0.0)
-        raise ValueError(
-            f"reference: expected a leaf {leaf.name!r}, but there is none; the nearest is {near}; "
-            f"leave the leaf out of the selection"
-        )
-    return reference[leaf.name]
+    if leaf.key in reference:
+        return reference[leaf.key]
+    names = [key for key in reference if _path.unescaped(key) == leaf.name]
+    if len(names) == 1:  # the same name in other containers, such as a flattened dictionary
+        return reference[names[0]]
+    near = difflib.get_close_matches(leaf.name, list(reference), n=1, cutoff=0.0)
+    raise ValueError(
+        f"reference: expected a leaf {leaf.name!r}, but there is none; the nearest is {near}; "
+        f"leave the leaf out of the selection"
+    )
 
 
 def real_dtype(dtype: Any) -> Any:

@@ -24,9 +24,9 @@ ROOT = pathlib.Path(jaxreg.__file__).parents[1]
 # is missing here fails the test.
 LAYERS = {
     "jaxreg": (
-        ("_number", "_rounding", "_table", "_tree", "_norm", "_diagonal", "prox"),  # 0: one array
+        ("_number", "_rounding", "_table", "_path", "_tree", "_norm", "_diagonal", "prox"),  # 0
         ("_roles", "_select"),  # 1: which leaves
-        ("_term", "_prox_sum", "_penalty"),  # 2: the abstraction
+        ("_term", "_prox_sum", "_penalty", "_describe"),  # 2: the abstraction
         ("_entrywise", "_nonconvex", "_constraint", "_structured", "_matrix"),  # 3: the catalogue
         ("_objective", "_measures", "_optimality", "_report", "diagnostics"),  # 4: uses
         ("_transforms", "_metric", "_decay", "_proximal"),  # 5: optax

@@ -18,6 +18,7 @@ from flax.core import FrozenDict, freeze
 
 import jaxreg
 from jaxreg import _tree, biases, describe, l2, weights, where
+from jaxreg._select import Flags
 
 KEY = jax.random.key(0)
 FEATURES, DEPTH = 4, 3
@@ -669,7 +670,7 @@ def test_an_equinox_module_of_bools_is_callable_and_still_a_tree():
     model = eqx.nn.MLP(2, 1, 3, 1, key=KEY)
     flags = jax.tree.map(lambda w: jnp.ndim(w) == 2, eqx.filter(model, eqx.is_array))
     assert callable(flags)
-    assert where(flags).kind == "tree"
+    assert isinstance(where(flags), Flags)
     assert eval(repr(where(flags)), {"where": where}) == where(flags)
     assert [name for name, on in verdicts(model, flags).items() if on] == [
         "layers/0/weight",
@@ -736,8 +737,9 @@ def test_equal_rules_share_one_compilation():
         (~(weights | biases), "~(weights | biases)"),
         ((weights | "a") & "b" & ~biases, "((weights | where('a')) & where('b')) & ~biases"),
         (where(is_matrix), "where(is_matrix)"),
-        (where({"fc2": True, "fc1": {"bias": False}}), "where({'fc1/bias': False, 'fc2': True})"),
-        (where(True), "where({'': True})"),
+        (where({"fc2": True, "fc1": {"bias": False}}), "where({'fc1': {'bias': False}, 'fc2': True})"),
+        (where({"fc1/bias": False, "fc2": True}), "where({'fc1/bias': False, 'fc2': True})"),
+        (where(True), "where(True)"),
     ],
 )
 def test_repr_evaluates_back(rule: Any, text: str):
