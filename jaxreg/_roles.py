@@ -52,18 +52,18 @@ class Verdict(NamedTuple):
 
 WEIGHT = re.compile(r"[wW]s?_?\d*|(.*_)?(weights?|kernels?)(_?\d+)?")
 BIAS = re.compile(
-    r".*bias(es)?(_.*|\d+[a-z]?)?|\w*Bias|b_?\d*|b_[a-z]{1,3}|.*_b|(.*_)?(offset|beta|shift)s?"
-    r"|intercept_?|phase"
+    r".*bias(es)?(_.*|\d+[a-z]?)?|\w*Bias|b_?s?\d*|b_[a-z]{1,3}|.*_b|(.*_)?(offset|beta|shift)s?"
+    r"|beta_\w+|intercept_?|phase"
 )
 FACTOR = re.compile(
     r"(.*_)?(scales?|scalar|gammas?|lambdas?|gain|temperature|temp|tau|alphas?|omega|freqs?"
-    r"|negative_slope)(_?\w?\d*)|\w*Scale|t"
+    r"|negative_slope)(_?\w?\d*)|gamma_\w+|\w*Scale|t"
 )
 LOGARITHM = re.compile(r"log_(?!.*(w|weight|kernel)$).*|.*_log")
 BOUND = re.compile(r"(.*_)?(min|max|lower|upper|threshold|clip|clip_val(ue)?|bound)s?(_bounds?)?")
 SPREAD = re.compile(r"(.*_)?(std|stddev|sigma|logvar|noise_strength|dt)(_param)?")
 RECURRENCE = re.compile(
-    r"A_(log|re|im|real|imag)|a_(\w+_)?param|Lambda\w*|time_(decay|first|faaaa|mix\w*|maa\w*)"
+    r"A_(log|re|im|real|imag)|a_(\w+_)?param|Lambda\w*|time_(decay|first|faaaa|(mix|maa)(_[a-z]+)?)"
 )
 STATISTIC = re.compile(r"(running|moving)_(mean|var|variance|std)|inv_freq|amax_\w+")
 NO_MAPS = {
@@ -96,7 +96,9 @@ LAYER = re.compile(
     r"|rnn|gru|lstm|free|fc",
     re.IGNORECASE,
 )
-AFTER_NORM = re.compile(r"linear|lin(?![a-z])|dense|conv|proj|embed|net(?![a-z])|block|fc", re.I)
+AFTER_NORM = re.compile(
+    r"linear|lin(?![a-z])|dense|conv|proj|embed|head|net(?![a-z])|block|fc", re.IGNORECASE
+)
 ADAPTIVE = re.compile(r"ada(?![a-z])|adaptive|cond|film|modul", re.IGNORECASE)
 SCALE_CLASS = re.compile(r"Scal(e|ing|er)(?![a-z])|Affine|PReLU|Temperature")
 LAYER_SCALE = re.compile(r"ls_?\d*|(.*_)?layer_?scale_?\d*", re.IGNORECASE)
@@ -150,7 +152,11 @@ def _no_map(site: Site) -> Reason:
     if site.is_linear:
         return None
     kinds = (kind for pattern, kind in NO_MAPS.items() if pattern.fullmatch(site.name))
-    return next((f"called {site.name}, {kind}" for kind in kinds), None)
+    kind = next(kinds, None)
+    if kind:
+        return f"called {site.name}, {kind}"
+    of_factor = site.ndim == 1 and WEIGHT.fullmatch(site.name) and FACTOR.fullmatch(site.parent)
+    return f"{site.name} of {site.parent}, a factor" if of_factor else None
 
 
 def _held_by_a_norm(site: Site) -> Reason:
@@ -261,11 +267,12 @@ def _low_rank(site: Site) -> Reason:
     """The other factor of a product of two matrices, of which this is one."""
     if site.ndim < 2:
         return None
+    if not re.fullmatch(r"(.*_)?[abAB]", site.name):
+        return None
+    other = site.twin(r"(?:.*_)?([abAB])", *"abAB", ndim=2)
+    firsts = (n for n, ndim in site.beside.items() if ndim >= 2 and re.fullmatch(r".*_[aA]", n))
     is_lora = "lora" in f"{site.parent}_{site.name}".lower()
-    other = site.twin(r"(?:.*_)?([aAbB])", *"aAbB", ndim=2)
-    return other or (
-        "its other factor" if is_lora and re.fullmatch(r"(.*_)?[abAB]", site.name) else None
-    )
+    return other or next(firsts, None) or ("its other factor" if is_lora else None)
 
 
 def _without_a_name(site: Site) -> Verdict | None:
@@ -293,7 +300,7 @@ def _sites(leaves: Sequence[Leaf]) -> list[list[Site]]:
 def _site(leaf: Leaf, words: Words, here: Mapping[str, int]) -> Site:
     others = {other: ndim for other, ndim in here.items() if other != words[-1]}
     named = [word for word in words if not word.isdigit() and word not in NAMELESS]
-    if words[-1] == "value" and not others:  # a box that a dictionary makes
+    if words[-1] in ("value", "param") and not others:  # a box that a dictionary makes
         named.pop()
     *_, parent, name = ["", "", *named]
     classes = tuple(c.__name__ for c in leaf.owner.__mro__) if leaf.owner else ()
