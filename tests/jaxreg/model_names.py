@@ -433,7 +433,8 @@ weight 2 unnormalized_angles/weights adaLN_modulation.1.weight log_std/kernel no
 weight 2 normal_head/kernel lnear/kernel learner/ln_proj/w {patch_norm,norm}_proj/kernel abnormal/w
 weight 2 norm_head/kernel final_layer_norm_dense/kernel {beta,scale,bias}_net/kernel
 weight 2 gate/kernel temporal/kernel D/kernel A_log_net/w t/kernel beta/kernel g/w alpha/kernel
-weight 2 temperature_head/kernel logit_scale_mlp/kernel clip_proj/kernel scale_shift/kernel film_gamma/kernel matrix/A
+weight 2 temperature_head/kernel logit_scale_mlp/kernel clip_proj/kernel
+weight 2 scale_shift/kernel film_gamma/kernel matrix/A
 weight 4 {gn,bn}_conv/kernel conv_bn_relu/conv/w
 bias 1 normal_head/bias norm_proj/bias scale_net/bias log_std/bias g/b matrix/b
 bias 2 heads/bias local/b
@@ -448,7 +449,7 @@ lora 2 adapter/{A,B} adapter/{lora_down,lora_up}/kernel
 # What masks of these projects do by default with that which the field treats in both ways.
 CONTESTED = {
     "embedding": """decayed: nanoGPT (rank >= 2), mesh-transformer-jax (rank >= 2), Scenic
-        (skip_scale_and_bias: rank != 1), transformers (decay_mask_fn: all but bias and layer norms),
+        (skip_scale_and_bias: rank != 1), transformers (decay_mask_fn: all but bias and layer norm),
         EasyLM, MaxText (adamw_mask: []), nanodo, Flax lm1b, wmt and gemma (no mask); not decayed:
         Levanter (class Embedding), nanoGPT-jax, gpt-jax, big_vision, DreamerV3, xLSTM (kernel
         alone), MaxText distillation (.*embedding.*, .*norm.*, .*bias), minGPT""",
@@ -461,20 +462,17 @@ CONTESTED = {
     "layer scale": """decayed: transformers (lambda_1, lambda1); not decayed: timm (rank <= 1),
         ConvNeXt-V2 (.gamma, .beta), axlearn (residual_gate_theta), NFNet (gain, skip_gain),
         big_vision, Scenic (rank 1)""",
-    "router": """decayed as any kernel: MaxText, Levanter, Flaxformer; its bias as any bias""",
-    "state space": """not decayed: Mamba (A_log, D, dt_bias: _no_weight_decay), S5 (Lambda, log_step,
-        B; C and D are), LRU (nu_log, theta_log, gamma_log, B; C and D are), S4 (Lambda, P, B,
-        log_step; C and D are)""",
+    "router": """decayed as any kernel: MaxText, Levanter; its bias as any bias""",
+    "state space": """not decayed: Mamba (A_log, D, dt_bias: _no_weight_decay), S5 (Lambda, B,
+        log_step; C and D are), LRU (nu_log, theta_log, gamma_log, B; C and D are), S4 (Lambda, P,
+        B, log_step; C and D are)""",
     "norm and bias": """decayed, for want of a mask: EasyLM, MaxText, nanodo, axlearn's GPT, Flax
-        lm1b, wmt, gemma, openpi; of PyTorch's two-dimensional rule: stacked norms and biases""",
+        lm1b, wmt, gemma, openpi; by rules of rank (nanoGPT, Scenic): if stacked or by head""",
 }
 
-# Where a rule by name, rank, siblings and owner must fail, or needs the exact name.
+# Leaves of the table that no rule by name, rank, siblings and owner's kind gets right.
 EXCEPTIONS = {
-    "trainable_point_weights": "AlphaFold: a gain a head, called weights",
-    "act/beta": "jaxKAN: a matrix of coefficients, called beta",
-    "bias": "Hyena: a diagonal that multiplies, called bias (no weight all the same)",
-    "kan/grid": "efficient-kan-jax: knots among the parameters",
-    "std_param/value": "brax: a standard deviation; its parent says so",
-    "time_decay": "RWKV 5: rank 2, a state; its factors time_decay_w1, time_decay_w2 are weights",
+    "invariant_point_attention/trainable_point_weights": "AlphaFold: a gain a head, called weights",
+    "act/beta": "jaxKAN: a matrix of coefficients, called beta; ActLayer alone says so",
+    "PReLU_0/alpha": "jax-models: slopes of the rank of an image; PReLU alone says so",
 }
