@@ -88,10 +88,10 @@ MODELS = {
         norm 4 unit01/gn{1,2,3}/scale norm-pre-head/scale""",
     "google-research/scenic: ViT, vitdet, BERT, CLIP": """
         weight 2 MlpBlock_0/Dense_0/kernel blocks.0/attn/qkv/kernel output_projection/kernel
-        position 3 posembed_input/pos_embedding; token 1 clip/class_embedding; token 3 cls
-        position 2 blocks.0/attn/rel_pos_{h,w} row_pos_embedding; bias 2 embedding_bias
+        lora 2 text_head/q/kernel_{left,right}_lora; position 3 posembed_input/pos_embedding
+        position 2 blocks.0/attn/rel_pos_{h,w} row_pos_embedding; token 3 tokens cls
+        token 1 clip/class_embedding; bias 2 embedding_bias; scale 0 clip/logit_scale
         bias 1 blocks.0/attn/{q,v}_bias output_projection/bias residual/b_g
-        scale 0 clip/logit_scale
         scale 1 residual/rezero_alpha blocks.0/gamma_{1,2} head/Scale_0/scale affine/scale""",
     "google-research/t5x: T5, scanned and not": """
         weight 2 layers_0/attention/{query,key,value,out}/kernel layers_0/mlp/{wi_0,wi_1,wo}/kernel
@@ -106,12 +106,13 @@ MODELS = {
         norm 1 pre_attention_layer_norm/scale
         scale 1 logit_scaling_and_bias/learnable_weight logit_scaling/learnable_scalar""",
     "AI-Hypercomputer/maxtext: decoders stacked by scan": """
-        weight 2 logits_dense/kernel; weight 3+1 layers/self_attention/{query,key,value,out}/kernel
-        weight 3+1 layers/MoeBlock_0/{wi_0,wi_1,wo}; weight 2+1 layers/MoeBlock_0/gate/kernel
+        weight 2 logits_dense/kernel hc_head/hc_fn; weight 3+1 layers/MoeBlock_0/{wi_0,wi_1,wo}
+        weight 3+1 layers/self_attention/{query,key,value,out}/kernel; bias 1 hc_head/hc_base
         weight 2+1 layers/mlp/{wi_0,wi_1,wo}/kernel layers/mhc/{res,pre,post}_alpha
-        embedding 2 token_embedder/embedding; bias 2+1 layers/self_attention/{query,key,value}/bias
+        weight 2+1 layers/MoeBlock_0/gate/kernel; embedding 2 token_embedder/embedding
         bias 2+1 layers/MoeBlock_0/{wi_0_bias,wi_1_bias,wo_bias} layers/mhc/res_beta
-        bias 1+1 layers/MoeBlock_0/gate/bias layers/mhc/{pre,post}_beta; norm 1 decoder_norm/scale
+        bias 2+1 layers/self_attention/{query,key,value}/bias; norm 1 decoder_norm/scale
+        bias 1+1 layers/MoeBlock_0/gate/bias layers/mhc/{pre,post}_beta; scale 1 hc_head/hc_scale
         norm 1+1 layers/self_attention/{query_norm,key_norm,q_norm,kv_norm}/scale
         norm 1+1 layers/{pre,post}_self_attention_layer_norm/scale layers/pre_ffw_norm_local/scale
         scale 1+1 layers/mhc/{res,pre,post}_alpha_scale layers/MoeBlock_0/per_expert_scale
