@@ -311,13 +311,13 @@ beta, shift); what is a factor, a logarithm, a bound, a spread or a recurrence b
 class named …Norm… holds, or stands under a name that says norm, ln, bn or gn (of WeightNorm and
 SpectralNorm, which wrap another layer, only the magnitudes), or under a layer scale (ls1); numbers
 alone that are called neither w, weight nor kernel; a one-dimensional ``weight`` of an unknown
-layer. Low-rank factors (lora_a, lora_b) are weights. The whole table of evidence stands at the top
-of ``jaxreg._roles``.
+layer. Low-rank factors (lora_a, lora_b) are weights. ``jaxreg._roles`` has the table of evidence.
 
-Where projects differ, it is a weight here: embeddings and tables of positions (BERT, GPT-2 and
-T5X decay them, timm and Swin leave positions out), class tokens, relative-position embeddings, MoE
-routers. ``weights & ~where("embed|pos|cls")`` leaves them out. Leaves without names, in lists and
-flat vectors, count as weights, and a warning says so.
+Where projects differ, these are weights here: embeddings (decayed by nanoGPT, Scenic and the Flax
+models of transformers, not by Levanter and big_vision), tables of positions and class tokens (not
+by timm and big_vision), routers of experts (by MaxText and Levanter). Leave them out with
+``weights & ~where("embed|pos|cls|token")``. Tables called relative_position_bias are biases, as
+timm has it. Leaves without names, in lists and flat vectors, count as weights, with a warning.
 """
 
 biases = Biases()

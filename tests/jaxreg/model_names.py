@@ -41,17 +41,17 @@ def rows(table: str) -> list[Row]:
 
 def _entry(entry: str) -> Iterator[Row]:
     role, rank, *patterns = entry.split()
-    for name in (name for pattern in patterns for name in _expanded(pattern)):
+    for name in (name for pattern in patterns for name in expanded(pattern)):
         leaf, _, owner = name.partition("@")
         yield Row(leaf, sum(map(int, rank.split("+"))), role, owner or None)
 
 
-def _expanded(pattern: str) -> list[str]:
+def expanded(pattern: str) -> list[str]:
     brace = re.search(r"\{([^{}]*)\}", pattern)
     if not brace:
         return [pattern]
     head, tail = pattern[: brace.start()], pattern[brace.end() :]
-    return [n for choice in brace[1].split(",") for n in _expanded(head + choice + tail)]
+    return [n for choice in brace[1].split(",") for n in expanded(head + choice + tail)]
 
 
 def tree(table: list[Row]) -> dict[str, Any]:
@@ -448,10 +448,28 @@ CONTESTED = {
         Flax lm1b, wmt, gemma; by rules of rank (nanoGPT, Scenic): if stacked or by head""",
 }
 
-# Leaves of the table that no rule by name, rank, siblings and owner's kind gets right.
+# Leaves of the table that the rule takes for what they are not, and why it must.
 EXCEPTIONS = {
+    "logit_scaling_and_bias/learnable_weight": "Flaxformer: a gain called weight",
+    "hc_head/hc_base": "MaxText: added, by a name of its own",
+    "layers/mhc/{res,pre,post}_alpha": "MaxText: matrices, called alpha as slopes and gates are",
+    "xlstm/learnable_skip": "xLSTM: a gain by a name of its own",
+    "bias": "Hyena: multiplies the signal, called bias",
+    "filter_fn/bias": "Hyena in Levanter: likewise",
+    "kan/grid": "KAN: knots of splines; grids of features are weights",
     "invariant_point_attention/trainable_point_weights": "AlphaFold: a gain a head, called weights",
-    "act/beta": "jaxKAN: a matrix of coefficients, called beta; ActLayer alone says so",
+    "act/{beta,Lambda}": "jaxKAN: matrices of coefficients, called as offsets and eigenvalues are",
+    "blocks/0/beta": "jaxKAN: a gate called beta",
     "body/sublayers/0/sublayers/1/weights": "Penzai: a norm's scale is a Linear; its label says so",
-    "PReLU_0/alpha": "jax-models: slopes of the rank of an image; PReLU alone says so",
+    "layers.0.mlp.down_proj.ia3_l.default": "PEFT: a gain under a name for all adapters",
+    # Left out of weights, being added: as timm's masks have it, and against transformers'.
+    "beit/layer/0/attention/relative_position_bias/relative_position_bias_table": "a bias",
+    "swin/relative_position_bias_table": "a bias",
+    "swin/attn/relative_position_bias_table": "a bias",
+    "attn.relative_position_bias_table": "a bias",
+    # Of the state by their use, and biases by what is done with them.
+    "layers/attention/dt_bias": "a bias",
+    "layers/0/linear_attn/dt_bias": "a bias",
+    "layers/1/mixer/dt_bias": "a bias",
+    "blocks/2/mixer/dt_bias": "a bias",
 }

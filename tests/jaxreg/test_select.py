@@ -17,7 +17,7 @@ from flax import nnx, struct, traverse_util
 from flax.core import FrozenDict, freeze
 
 import jaxreg
-from jaxreg import _tree, biases, describe, l2, weights, where
+from jaxreg import _tree, biases, describe, l1, l2, max_norm, weights, where
 from jaxreg._select import Flags
 
 KEY = jax.random.key(0)
@@ -737,7 +737,10 @@ def test_equal_rules_share_one_compilation():
         (~(weights | biases), "~(weights | biases)"),
         ((weights | "a") & "b" & ~biases, "((weights | where('a')) & where('b')) & ~biases"),
         (where(is_matrix), "where(is_matrix)"),
-        (where({"fc2": True, "fc1": {"bias": False}}), "where({'fc1': {'bias': False}, 'fc2': True})"),
+        (
+            where({"fc2": True, "fc1": {"bias": False}}),
+            "where({'fc1': {'bias': False}, 'fc2': True})",
+        ),
         (where({"fc1/bias": False, "fc2": True}), "where({'fc1/bias': False, 'fc2': True})"),
         (where(True), "where(True)"),
     ],
@@ -826,11 +829,67 @@ class Unhashable:
         ({"fc1": 1}, "where: expected None, a regular expression, a function"),
         (eqx.nn.MLP(1, 1, 1, 1, key=KEY), "where: expected None, a regular expression"),
         (Unhashable(), "where: expected a hashable function, since rules key jit's cache, got "),
+        (
+            ["kernel", "bias"],
+            "where: expected None, a regular expression, a function (name, leaf) -> bool or a tree "
+            "of bools, got several names; write one regular expression: where('kernel|bias')",
+        ),
+        (
+            PARAMS,
+            "of bools, got arrays in a dict; is it the parameters, exchanged with the rule? A tree "
+            "of bools holds Python's True and False",
+        ),
+        (
+            lambda params: jax.tree.map(lambda w: w.ndim > 1, params),
+            "where: expected a function of two arguments, (name, leaf) -> bool, got "
+            "<lambda>(params); write lambda name, leaf: …, or, if it makes a mask of the whole "
+            "tree as optax's masks do, give its result: where(<lambda>(params))",
+        ),
     ],
 )
 def test_what_is_no_rule(rule: Any, text: str):
     with pytest.raises(TypeError, match=re.escape(text)):
         where(rule)
+
+
+ASKED = "expected a rule for many leaves to be asked leaf by leaf, got asked for one truth value"
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda: optax.adamw(0.1, mask=weights).init(PARAMS), "write mask=weights.mask"),
+        (lambda: optax.masked(optax.sgd(0.1), ~biases).init(PARAMS), "write mask=~biases.mask"),
+        (lambda: optax.add_decayed_weights(0.1, weights & "fc").init(PARAMS), "('fc')).mask"),
+        (lambda: weights and where("fc1"), "combine rules with &, | and ~"),
+        (lambda: not weights, ASKED),
+    ],
+)
+def test_a_rule_has_no_truth_value(ask: Any, text: str):
+    with pytest.raises(TypeError, match=re.escape(text)) as error:
+        ask()
+    assert ASKED in str(error.value)
+
+
+@pytest.mark.parametrize("rule", [weights, "kernel$", is_matrix, 0.1 * l2])
+def test_exchanged_arguments_of_describe(rule: Any):
+    got = re.escape(getattr(rule, "__name__", repr(rule)))
+    text = f"got {got}; if the two are exchanged, write describe.params, {got}.$"
+    with pytest.raises(TypeError, match=text):
+        describe(rule, PARAMS)
+
+
+def test_describe_tells_of_a_penalty_what_every_term_covers():
+    penalty = 0.1 * l2.on(weights & "fc") + 2.0 * l1.on("bias") + max_norm(1.0, axis=0).on("fc2")
+    covered = describe(PARAMS, penalty)
+    assert covered.terms == (
+        ("0.1 * l2.on(weights & where('fc'))", describe(PARAMS, weights & "fc")),
+        ("2.0 * l1.on('bias')", describe(PARAMS, "bias")),
+        ("max_norm(bound=1.0, axis=0).on('fc2')", describe(PARAMS, "fc2")),
+    )
+    tables = str(covered).split("\n\n")
+    assert tables[1] == f"2.0 * l1.on('bias')\n{describe(PARAMS, 'bias')}"
+    assert describe(PARAMS, l2).terms == (("l2", describe(PARAMS)),)
 
 
 def test_a_regex_that_does_not_compile():
