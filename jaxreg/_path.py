@@ -1,7 +1,7 @@
 """One level of a tree of parameters: the children of a node by name, and what a node is.
 
-A name is made of the keys that JAX reports, with three corrections: mappings that hide their keys
-are asked for them, a wrapper of one array adds nothing to the name, and flattened keys are split.
+A name is made of the keys that JAX reports, with corrections: named tuples and mappings that hide
+their keys are asked for them, a wrapper of one array adds nothing, and flattened keys are split.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-from jax.tree_util import DictKey, FlattenedIndexKey, keystr, tree_flatten_with_path
+from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, default_registry, keystr
 
 Path = tuple[str, ...]  # segments of a name
 
@@ -27,17 +27,18 @@ ARRAY_LIKE = ("__jax_array__", "dtype", "dequantize", "materialise", "materializ
 
 def children(node: Any) -> list[tuple[Path, Any]] | None:
     """The children of a node and what each adds to the name; None for a leaf."""
-    flat, _ = tree_flatten_with_path(node, is_leaf=lambda child: child is not node)
-    if flat and not flat[0][0]:
+    flat = default_registry.flatten_one_level_with_keys(node)
+    if flat is None:
         return None
-    keys = [path[0] for path, _ in flat]
-    values = [child for _, child in flat]
+    keys, values = [key for key, _ in flat[0]], [child for _, child in flat[0]]
+    if isinstance(node, tuple) and hasattr(node, "_fields"):  # jaxlib 0.10.2 has one key for all
+        keys = [GetAttrKey(f) for f in node._fields]  # pyright: ignore[reportAttributeAccessIssue]
     if keys and isinstance(keys[0], FlattenedIndexKey):
         if isinstance(node, Mapping) and _same_leaves(values, dict(node)):  # such as FlatMap
             return children(dict(node))
         nnx = sys.modules.get("flax.nnx")
         if nnx and isinstance(node, nnx.statelib.FlatState):
-            keys = map(DictKey, node.paths)  # pyright: ignore[reportAttributeAccessIssue]
+            keys = list(map(DictKey, node.paths))  # pyright: ignore[reportAttributeAccessIssue]
     return list(zip(_told_apart([_segments(key) for key in keys]), values, strict=True))
 
 
@@ -48,14 +49,16 @@ def _same_leaves(a: Any, b: Any) -> bool:
 
 def _segments(key: Any) -> Path:
     """What a key adds to the name: several segments where the tree has been flattened."""
-    if isinstance(key, DictKey) and isinstance(key.key, tuple):
-        return tuple(map(str, key.key))
+    if isinstance(key, DictKey):
+        return tuple(map(str, key.key)) if isinstance(key.key, tuple) else (str(key.key),)
     return (keystr((key,), simple=True),)
 
 
 def _told_apart(paths: list[Path]) -> list[Path]:
     """Keys that a node gives to several children, with their positions."""
     often = Counter(paths)
+    if len(often) == len(paths):
+        return paths
     return [
         path if often[path] == 1 else (*path[:-1], f"{path[-1]}[{i}]")
         for i, path in enumerate(paths)
@@ -104,9 +107,11 @@ def _is_variable(node: Any) -> bool:
 
 def is_array_like(node: Any) -> bool:
     """Whether the class of ``node`` offers what arrays do, or wrappers of several of them."""
+    if _is_container(node) or callable(node):
+        return False
     settings = {f.name for f in dataclasses.fields(node)} if dataclasses.is_dataclass(node) else ()
     offered = (name for name in ARRAY_LIKE if name not in settings)
-    return not callable(node) and any(hasattr(type(node), name) for name in offered)
+    return any(hasattr(type(node), name) for name in offered)
 
 
 def _is_container(node: Any) -> bool:
