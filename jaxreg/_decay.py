@@ -12,7 +12,7 @@ import optax
 
 from jaxreg import _number, _tree
 from jaxreg._rounding import rounds_away
-from jaxreg._select import Where
+from jaxreg._rules import Where
 from jaxreg._select import where as rule
 from jaxreg._transforms import ScalarOrSchedule, at, number_or_schedule, transformation
 from jaxreg._tree import Leaf

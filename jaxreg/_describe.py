@@ -11,7 +11,7 @@ import numpy as np
 from jaxreg import _table, _tree
 from jaxreg._penalty import Penalty
 from jaxreg._roles import Verdict
-from jaxreg._select import Where, nameless
+from jaxreg._rules import Where, nameless
 from jaxreg._select import where as rule
 from jaxreg._tree import Leaf
 

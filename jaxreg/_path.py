@@ -23,6 +23,7 @@ HELD = frozenset(
     ("array", "data", "data_array", "inner", "raw_value", "tensor", "tree", "unwrapped", "value")
 )
 ARRAY_LIKE = ("__jax_array__", "dtype", "dequantize", "materialise", "materialize", "unwrap")
+OF_LAYERS = ("kernel", "w", "weight", "weights")  # what layers call the array that they hold
 
 
 def children(node: Any) -> list[tuple[Path, Any]] | None:
@@ -107,11 +108,19 @@ def _is_variable(node: Any) -> bool:
 
 def is_array_like(node: Any) -> bool:
     """Whether the class of ``node`` offers what arrays do, or wrappers of several of them."""
-    if _is_container(node) or callable(node):
+    if callable(node):
         return False
     settings = {f.name for f in dataclasses.fields(node)} if dataclasses.is_dataclass(node) else ()
     offered = (name for name in ARRAY_LIKE if name not in settings)
     return any(hasattr(type(node), name) for name in offered)
+
+
+def may_stand_for_array(node: Any, below: Sequence[tuple[Path, Any]]) -> bool:
+    """Whether ``node`` is like an array, or holds one alone under a name that no layer gives it."""
+    if _is_container(node) or callable(node):
+        return False
+    alone = len(below) == 1 and children(below[0][1]) is None
+    return is_array_like(node) or (alone and below[0][0][-1].lower() not in OF_LAYERS)
 
 
 def _is_container(node: Any) -> bool:

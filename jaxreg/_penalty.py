@@ -21,7 +21,8 @@ from jax.typing import ArrayLike
 
 from jaxreg import _number, _tree
 from jaxreg._prox_sum import prox_of_sum
-from jaxreg._select import everything, where
+from jaxreg._rules import everything
+from jaxreg._select import where
 from jaxreg._term import Term, by_leaf, grad_of_sum
 from jaxreg._tree import pytree
 

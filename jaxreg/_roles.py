@@ -29,6 +29,7 @@ norms have two and the weights of a linear model one.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +37,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxreg._tree import Leaf
+from jaxreg._tree import Leaf, Stem
 
 Reason = str | None
 Words = tuple[str, ...]
@@ -250,7 +251,7 @@ def _weight(sites: Sequence[Site]) -> Verdict:
     against = next(reasons, None)
     if against:
         return Verdict(False, against)
-    return _without_a_name(sites[0]) or Verdict(True, "a weight")
+    return _without_a_name(sites) or Verdict(True, "a weight")
 
 
 def _bias(sites: Sequence[Site]) -> Verdict:
@@ -259,7 +260,7 @@ def _bias(sites: Sequence[Site]) -> Verdict:
         added = next(reasons, None)
         if added:
             return Verdict(True, added)
-    unknown = _without_a_name(sites[0])
+    unknown = _without_a_name(sites)
     return Verdict(False, unknown.why if unknown else f"called {sites[-1].name}", not unknown)
 
 
@@ -275,9 +276,9 @@ def _low_rank(site: Site) -> Reason:
     return other or next(firsts, None) or ("its other factor" if is_lora else None)
 
 
-def _without_a_name(site: Site) -> Verdict | None:
+def _without_a_name(sites: Sequence[Site]) -> Verdict | None:
     """For a position in a list, unless the list is called weights."""
-    if not site.is_listed or WEIGHT.fullmatch(site.name):
+    if not all(site.is_listed and not WEIGHT.fullmatch(site.name) for site in sites):
         return None
     return Verdict(True, "a weight as far as is known: it has no name", certain=False)
 
@@ -286,29 +287,29 @@ def _without_a_name(site: Site) -> Verdict | None:
 
 
 def _sites(leaves: Sequence[Leaf]) -> list[list[Site]]:
-    """For every leaf its place, after that of the array that a wrapper makes of several leaves."""
-    stems = [[_words(stem) for stem in leaf.stems] for leaf in leaves]
+    """For every leaf its place, after that of the array that it may be a part of."""
     at: dict[Words, dict[str, int]] = {}
-    for leaf, places in zip(leaves, stems, strict=True):
-        for *place, last in places:
+    for leaf in leaves:
+        for stem in leaf.stems:
+            *place, last = _words(stem.path)
             beside = at.setdefault(tuple(place), {})
             beside[last] = max(np.ndim(leaf.value), beside.get(last, 0))
-    rows = zip(leaves, stems, strict=True)
-    return [[_site(leaf, words, at[words[:-1]]) for words in places] for leaf, places in rows]
+    return [[_site(stem, np.shape(leaf.value), at) for stem in leaf.stems] for leaf in leaves]
 
 
-def _site(leaf: Leaf, words: Words, here: Mapping[str, int]) -> Site:
-    others = {other: ndim for other, ndim in here.items() if other != words[-1]}
+def _site(stem: Stem, shape: tuple[int, ...], at: Mapping[Words, Mapping[str, int]]) -> Site:
+    words = _words(stem.path)
+    others = {other: n for other, n in at[words[:-1]].items() if other != words[-1]}
     named = [word for word in words if not word.isdigit() and word not in NAMELESS]
     if words[-1] in ("value", "param") and not others:  # a box that a dictionary makes
         named.pop()
     *_, parent, name = ["", "", *named]
-    classes = tuple(c.__name__ for c in leaf.owner.__mro__) if leaf.owner else ()
+    classes = tuple(c.__name__ for c in stem.owner.__mro__) if stem.owner else ()
     is_listed = words[-1].isdigit() or not name
-    shape = np.shape(leaf.value)
     return Site(name, parent, is_listed, classes, len(shape), math.prod(shape), others)
 
 
-def _words(stem: Sequence[str]) -> Words:
+@functools.lru_cache(maxsize=2**14)
+def _words(path: Sequence[str]) -> Words:
     """The segments of a name; PyTorch's are split at dots."""
-    return tuple(word for segment in stem for word in re.split(r"[/.]", segment)) or ("",)
+    return tuple(word for segment in path for word in re.split(r"[/.]", segment)) or ("",)

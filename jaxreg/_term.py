@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg import _number, _tree
-from jaxreg._select import Where, everything
+from jaxreg._rules import Where, everything
 from jaxreg._tree import Leaf, pytree, static
 
 if TYPE_CHECKING:

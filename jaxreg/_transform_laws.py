@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxreg import _tree
 from jaxreg._case import TOLERANCE, equal, require
-from jaxreg._select import Where
+from jaxreg._rules import Where
 
 COUNT = 3  # updates
 FACTORS = (0.5, 1.0, 2.0)  # of the numbers that are tried

@@ -83,6 +83,13 @@ def _register(cls: type[Any], data: list[str], meta: list[str]) -> None:
     register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
 
 
+class Stem(NamedTuple):
+    """Where in a tree an array stands, and the class of the module that holds it there."""
+
+    path: Path
+    owner: type | None
+
+
 class Leaf(NamedTuple):
     """One leaf of a tree of parameters."""
 
@@ -91,12 +98,13 @@ class Leaf(NamedTuple):
     owner: type | None  # the class of the module that holds it, where the tree still knows
     is_parameter: bool
     path: Path
-    depth: int  # segments of the path down to what counts as one array
+    outer: Stem | None = None  # of the node that may stand for one array, of which this is a part
 
     @property
-    def stems(self) -> list[Path]:
-        """The path, after that of the array which a wrapper makes of several leaves."""
-        return [self.path[: self.depth], self.path][self.depth == len(self.path) :]
+    def stems(self) -> list[Stem]:
+        """Its own path and owner, after those of the array that it may be a part of."""
+        own = Stem(self.path, self.owner)
+        return [self.outer, own] if self.outer else [own]
 
     @property
     def key(self) -> str:
@@ -112,7 +120,7 @@ def leaves(tree: Any) -> list[Leaf]:
     ``batch_stats`` are not.
     """
     found: list[Leaf] = []
-    _walk(tree, Place((), None, True, None), found)
+    _walk(tree, Place((), None, True), found)
     often = Counter(leaf.name for leaf in found)
     return [leaf if often[leaf.name] == 1 else leaf._replace(name=leaf.key) for leaf in found]
 
@@ -123,7 +131,7 @@ class Place(NamedTuple):
     path: Path
     owner: type | None
     is_trained: bool
-    depth: int | None
+    outer: Stem | None = None
 
 
 def _walk(node: Any, place: Place, found: list[Leaf]) -> None:
@@ -135,10 +143,9 @@ def _walk(node: Any, place: Place, found: list[Leaf]) -> None:
     if _path.wraps_one(node, below):
         _walk(below[0][1], here, found)
         return
-    if _path.is_array_like(node):
-        here = here._replace(depth=len(here.path) if here.depth is None else here.depth)
-    else:
-        here = here._replace(owner=_path.module_class(node))
+    if here.path and _path.may_stand_for_array(node, below):
+        here = here._replace(outer=here.outer or Stem(here.path, here.owner))
+    here = here._replace(owner=_path.module_class(node))
     for segments, child in below:
         _walk(child, here._replace(path=here.path + segments), found)
 
@@ -149,8 +156,7 @@ def _leaf(value: Any, place: Place) -> Leaf:
     is_float = dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
     name = "/".join(path)
     trained = place.is_trained and "batch_stats" not in name.split("/")
-    depth = len(path) if place.depth is None else place.depth
-    return Leaf(name, value, place.owner, trained and is_float, path, depth)
+    return Leaf(name, value, place.owner, trained and is_float, path, place.outer)
 
 
 def replace_leaves(tree: Any, values: Iterable[Any]) -> Any:

@@ -16,7 +16,7 @@ import pytest
 
 import jaxreg
 from jaxreg import convert, diagnostics, prox, testing
-from jaxreg._select import Where
+from jaxreg._rules import Where
 
 ROOT = pathlib.Path(jaxreg.__file__).parents[1]
 
@@ -25,7 +25,7 @@ ROOT = pathlib.Path(jaxreg.__file__).parents[1]
 LAYERS = {
     "jaxreg": (
         ("_number", "_rounding", "_table", "_path", "_tree", "_norm", "_diagonal", "prox"),  # 0
-        ("_roles", "_select"),  # 1: which leaves
+        ("_roles", "_rules", "_select"),  # 1: which leaves
         ("_term", "_prox_sum", "_penalty", "_describe"),  # 2: the abstraction
         ("_entrywise", "_nonconvex", "_constraint", "_structured", "_matrix"),  # 3: the catalogue
         ("_objective", "_measures", "_optimality", "_report", "diagnostics"),  # 4: uses

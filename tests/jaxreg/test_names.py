@@ -260,6 +260,18 @@ def test_a_wrapper_of_several_arrays_has_the_role_of_what_it_stands_for():
     assert chosen(tree, biases) == ["fc/bias/u", "fc/bias/v"]
 
 
+@struct.dataclass
+class Boxed:
+    arr: Any
+
+
+def test_a_box_under_a_name_of_its_own_keeps_it_and_has_the_role_of_what_it_holds():
+    norm = eqx.tree_at(lambda m: m.weight, eqx.nn.LayerNorm(8), Boxed(BIAS))
+    tree = {"fc": {"kernel": Boxed(KERNEL), "bias": Boxed(BIAS)}, "last": norm}
+    assert names(tree) == ["fc/bias/arr", "fc/kernel/arr", "last/weight/arr", "last/bias"]
+    assert chosen(tree) == ["fc/kernel/arr"]
+
+
 def test_modules_with_one_parameter_are_no_wrappers():
     rms = eqx.nn.RMSNorm(4, use_bias=False)
     assert describe({"a": rms}, weights).rows[0][::3] == ("a/weight", "held by RMSNorm")

@@ -16,7 +16,7 @@ def leaf(row: Row) -> Leaf:
     shape = jax.ShapeDtypeStruct((2,) * row.rank, jnp.float32)
     path = tuple(row.name.split("/"))
     owner = type(row.owner, (), {}) if row.owner else None
-    return Leaf(row.name, shape, owner, True, path, len(path))
+    return Leaf(row.name, shape, owner, True, path)
 
 
 def misjudged(table: str) -> set[str]:

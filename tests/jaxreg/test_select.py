@@ -18,7 +18,7 @@ from flax.core import FrozenDict, freeze
 
 import jaxreg
 from jaxreg import _tree, biases, describe, l1, l2, max_norm, weights, where
-from jaxreg._select import Flags
+from jaxreg._rules import Flags
 
 KEY = jax.random.key(0)
 FEATURES, DEPTH = 4, 3
