@@ -73,6 +73,7 @@ class Where:
         """A tree of bools like ``params``: the mask that optax's wrappers and optimizers take.
 
         >>> import jax.numpy as jnp
+        >>> from jaxreg import weights
         >>> weights.mask({"bias": jnp.zeros(2), "kernel": jnp.zeros((2, 2))})
         {'bias': False, 'kernel': True}
 
