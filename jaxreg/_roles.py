@@ -77,31 +77,21 @@ NO_MAPS = {
     re.compile(r"(.*_)?sinks?"): "a sink of attention",
 }
 STATE_SPACE = re.compile(r"A_log|Lambda\w*|log_(step|dt)|dt_bias|nu_log|[AC]_(re|im)")
-NAMELESS = (
-    "~",
-    "sublayers",
-    "module",
-    "params",
-    "args",
-    "kwargs",
-)  # what frameworks put between the names
+NAMELESS = ("~", "sublayers", "module", "params", "args", "kwargs")  # words between the names
 
 OF_NORMS = r"(?<!Weight)(?<!Spectral)(?<!weight)(?<!weight_)(?<!spectral)(?<!spectral_)"
-NORM_CLASS = re.compile(rf"{OF_NORMS}Norm(ali[sz]\w+)?(?![a-z])")
+NORM_CLASS = re.compile(rf"{OF_NORMS}Norm(ali[sz](ation|er))?(?![a-z])(?P<rest>.*)")
 NORM_WORD = re.compile(
     rf"({OF_NORMS}norm(ali[sz]ation|ali[sz]er)?s?|(?<![a-z])(ln|bn|gn))(?![a-z])(?P<rest>.*)",
     re.IGNORECASE,
 )
-LAYER = re.compile(
-    r"linear|lin(?![a-z])|dense|conv|proj|embed|atten|mlp|head|block|net(?![a-z])|coder|former|cell"
-    r"|rnn|gru|lstm|free|fc",
-    re.IGNORECASE,
+MAP = (
+    r"linear|lin(?![a-z])|dense|conv|proj|embed|(?<!per)(?<!per_)(?<!multi)head|net(?![a-z])|block"
 )
-AFTER_NORM = re.compile(
-    r"linear|lin(?![a-z])|dense|conv|proj|embed|head|net(?![a-z])|block|fc", re.IGNORECASE
-)
+MAP_WORD = re.compile(rf"{MAP}|fc", re.IGNORECASE)
+MAP_CLASS = re.compile(rf"{MAP}|att(e)?n|mlp|coder|former|cell|rnn|gru|lstm|free", re.IGNORECASE)
 ADAPTIVE = re.compile(r"ada(?![a-z])|adaptive|cond|film|modul", re.IGNORECASE)
-SCALE_CLASS = re.compile(r"Scal(e|ing|er)(?![a-z])|Affine|PReLU|Temperature")
+SCALE_CLASS = re.compile(r"(Layer|Learned|Learnable|^)Scal(e|ing|er)\d*$|PReLU|Temperature$")
 LAYER_SCALE = re.compile(r"ls_?\d*|(.*_)?layer_?scale_?\d*", re.IGNORECASE)
 SUFFIX = re.compile(r"_(w|weights?|kernels?|g|p|param)$")
 
@@ -161,7 +151,7 @@ def _no_map(site: Site) -> Reason:
 
 
 def _held_by_a_norm(site: Site) -> Reason:
-    norms = [c for c in site.classes if NORM_CLASS.search(c) and not LAYER.search(c)]
+    norms = [c for c in site.classes if _is_norm(NORM_CLASS.search(c), MAP_CLASS)]
     scales = [c for c in site.classes[:1] if SCALE_CLASS.search(c)]
     held = not site.is_linear and (norms or scales)
     return f"held by {held[0]}" if held else None
@@ -169,9 +159,8 @@ def _held_by_a_norm(site: Site) -> Reason:
 
 def _state_space(site: Site) -> Reason:
     beside = next(filter(STATE_SPACE.fullmatch, site.beside), None)
-    return (
-        f"{site.name} of a state space, beside {beside}" if beside and site.name in "ADP" else None
-    )
+    known = beside and site.name in ("A", "D", "P")
+    return f"{site.name} of a state space, beside {beside}" if known else None
 
 
 def _under_a_norm(site: Site) -> Reason:
@@ -184,8 +173,12 @@ def _under_a_norm(site: Site) -> Reason:
 
 
 def _says_norm(name: str) -> bool:
-    found = NORM_WORD.search(name)
-    return bool(found) and not (AFTER_NORM.search(found["rest"]) or ADAPTIVE.search(name))
+    return _is_norm(NORM_WORD.search(name), MAP_WORD) and not ADAPTIVE.search(name)
+
+
+def _is_norm(found: re.Match[str] | None, maps: re.Pattern[str]) -> bool:
+    """Whether a name says norm, and what follows does not say that it is of a linear map."""
+    return found is not None and not maps.search(found["rest"])
 
 
 def _under_a_layer_scale(site: Site) -> Reason:
@@ -244,21 +237,20 @@ def biases(leaves: Sequence[Leaf]) -> list[Verdict]:
 
 
 def _weight(sites: Sequence[Site]) -> Verdict:
-    pair = _low_rank(sites[-1])
-    if pair:
-        return Verdict(True, f"a weight, low-rank beside {pair}")
-    reasons = (reason for site in sites for line in EVIDENCE if (reason := line(site)))
-    against = next(reasons, None)
-    if against:
-        return Verdict(False, against)
+    for site in sites:
+        pair = _low_rank(site)
+        if pair:
+            return Verdict(True, f"a weight, low-rank beside {pair}")
+        against = next((reason for line in EVIDENCE if (reason := line(site))), None)
+        if against:
+            return Verdict(False, against)
     return _without_a_name(sites) or Verdict(True, "a weight")
 
 
 def _bias(sites: Sequence[Site]) -> Verdict:
-    if not _low_rank(sites[-1]):
-        reasons = (reason for site in sites for line in ADDED if (reason := line(site)))
-        added = next(reasons, None)
-        if added:
+    for site in sites:
+        added = next((reason for line in ADDED if (reason := line(site))), None)
+        if added and not _low_rank(site):
             return Verdict(True, added)
     unknown = _without_a_name(sites)
     return Verdict(False, unknown.why if unknown else f"called {sites[-1].name}", not unknown)
@@ -266,9 +258,7 @@ def _bias(sites: Sequence[Site]) -> Verdict:
 
 def _low_rank(site: Site) -> Reason:
     """The other factor of a product of two matrices, of which this is one."""
-    if site.ndim < 2:
-        return None
-    if not re.fullmatch(r"(.*_)?[abAB]", site.name):
+    if site.ndim < 2 or not re.fullmatch(r"(.*_)?[abAB]", site.name):
         return None
     other = site.twin(r"(?:.*_)?([abAB])", *"abAB", ndim=2)
     firsts = (n for n, ndim in site.beside.items() if ndim >= 2 and re.fullmatch(r".*_[aA]", n))
@@ -301,8 +291,8 @@ def _site(stem: Stem, shape: tuple[int, ...], at: Mapping[Words, Mapping[str, in
     words = _words(stem.path)
     others = {other: n for other, n in at[words[:-1]].items() if other != words[-1]}
     named = [word for word in words if not word.isdigit() and word not in NAMELESS]
-    if words[-1] in ("value", "param") and not others:  # a box that a dictionary makes
-        named.pop()
+    if words[-1] in ("value", "param") and not others and len(named) > 1:
+        named.pop()  # a dictionary that wraps one array
     *_, parent, name = ["", "", *named]
     classes = tuple(c.__name__ for c in stem.owner.__mro__) if stem.owner else ()
     is_listed = words[-1].isdigit() or not name

@@ -248,7 +248,7 @@ def test_a_wrapper_of_one_array_changes_neither_name_nor_role(wrap: Any):
 
 def test_a_wrapper_of_several_arrays_has_the_role_of_what_it_stands_for():
     codes, scale = jnp.ones((4, 4)), jnp.ones(4)
-    tree = {
+    tree: Any = {
         "fc": {
             "kernel": Quantised(codes, scale),
             "bias": LowRank(jnp.ones((8, 1)), jnp.ones((1, 1))),

@@ -78,3 +78,19 @@ def test_a_kernel_with_more_axes_than_its_bias_is_a_map_whatever_holds_it():
     stacked_norm = {"kernel": jnp.ones((3, 2)), "bias": jnp.ones((3, 2))}
     for params, expected in ((dense, True), (stacked_norm, False)):
         assert weights.mask({"attention_norm": params})["attention_norm"]["kernel"] is expected
+
+
+CLASSES = {
+    "LayerNorm": True, "Qwen3RMSNorm": True, "RMSNormGated": True, "LayerNormPerHead": True,
+    "EncoderNorm": True, "BatchNorm2d": True, "GroupNormAct": True, "RMSNormalization": True,
+    "LayerScale": True, "LearnedScale": True, "PReLU": True, "MultiHeadRMSNorm": True,
+    "WeightNormLinear": False, "SpectralNormConv": False, "NormLinear": False, "NormFreeNet": False,
+    "LayerNormGRUCell": False, "NormalHead": False, "LogNormal": False, "Affine": False,
+    "MultiScaleAttention": False, "ScaledDense": False, "NormalizedLinear": False, "PreNormBlock": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes_of_norms_and_scales(name: str):
+    owned = leaf(Row("layer/kernel", 2, "", name))
+    assert _roles.weights([owned])[0].selected is not CLASSES[name]
