@@ -86,7 +86,8 @@ CLASSES = {
     "LayerScale": True, "LearnedScale": True, "PReLU": True, "MultiHeadRMSNorm": True,
     "WeightNormLinear": False, "SpectralNormConv": False, "NormLinear": False, "NormFreeNet": False,
     "LayerNormGRUCell": False, "NormalHead": False, "LogNormal": False, "Affine": False,
-    "MultiScaleAttention": False, "ScaledDense": False, "NormalizedLinear": False, "PreNormBlock": False,
+    "MultiScaleAttention": False, "ScaledDense": False, "NormalizedLinear": False,
+    "PreNormBlock": False,
 }  # fmt: skip
 
 
