@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _norm, prox
+from jaxreg._calls import explained
 from jaxreg._penalty import Penalty, ready_made
 from jaxreg._tree import pytree, static
 
@@ -140,6 +141,7 @@ class Orthogonal(_OnMatrices):
         )
 
 
+@explained
 def orthogonal(mode: Literal["rows", "columns"]) -> Penalty:
     """The squared distance of the Gram matrix from the identity: 0 for orthonormal rows or columns.
 

@@ -15,8 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from jaxreg._calls import explained
 from jaxreg._case import STEPS, Broken, Case
 from jaxreg._laws import LAWS, Law
+from jaxreg._names import absent
 from jaxreg._penalty import Penalty
 from jaxreg._select import where
 from jaxreg._transform_laws import TRANSFORM_LAWS, Transform, TransformLaw
@@ -34,6 +36,7 @@ class LawViolation(AssertionError):  # noqa: N818
         self.law = law
 
 
+@explained
 def check_penalty(
     penalty: Penalty,
     *,
@@ -89,6 +92,7 @@ def check_penalty(
                     _check_law(law, case, place)
 
 
+@explained
 def check_transform(
     factory: Callable[..., Any],
     *,
@@ -212,3 +216,6 @@ def _accepts(function: Callable[[Any], Any], shape: Any, dtype: Any, refusal: An
     except Exception:
         return True  # the laws will say what is wrong
     return True
+
+
+__getattr__ = absent("jaxreg.testing")
