@@ -31,6 +31,7 @@ The map of the house, from the ground up:
   Keras, scikit-learn and the papers.
 """
 
+from jaxreg import _names as _names
 from jaxreg import convert as convert
 from jaxreg import diagnostics as diagnostics
 from jaxreg import prox as prox
@@ -48,7 +49,6 @@ from jaxreg._entrywise import l2 as l2
 from jaxreg._matrix import nuclear as nuclear
 from jaxreg._matrix import orthogonal as orthogonal
 from jaxreg._matrix import spectral as spectral
-from jaxreg._names import absent as _absent
 from jaxreg._nonconvex import l0 as l0
 from jaxreg._nonconvex import log_sum as log_sum
 from jaxreg._nonconvex import mcp as mcp
@@ -73,4 +73,4 @@ from jaxreg._tree import pytree as pytree
 from jaxreg._tree import static as static
 
 __version__ = "0.1.0"
-__getattr__ = _absent("jaxreg")
+__getattr__ = _names.absent("jaxreg")

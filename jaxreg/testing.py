@@ -53,8 +53,9 @@ def check_penalty(
     It is ≥ 0, and 0 at its minimum; its gradient matches central differences and is finite at 0;
     ``jit``, ``vmap``, sharding and low precision change nothing; the strength is linear and a new
     one traces nothing anew; the prox minimises step·penalty(v) + ½‖v − w‖², moves nothing for
-    step 0 and is non-expansive where the penalty is convex; selections, dtypes, integers and
-    empty trees are respected. Complex arrays too, unless the penalty refuses them by an error.
+    step 0 and is non-expansive where the penalty is convex; selections, dtypes and
+    integers are respected, and trees without a parameter refused. Complex arrays too, unless the
+    penalty refuses them by an error.
 
     Strengths of the order of 1 are checked hardest: a prox that hardly moves hides its mistakes.
 
