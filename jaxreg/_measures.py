@@ -123,6 +123,7 @@ def _stable_rank(w: jax.Array) -> jax.Array:
 
 def _singular_values(w: jax.Array) -> jax.Array:
     """Of each matrix, largest first; NaN where it is not finite: LAPACK may never return from ∞."""
+    w = _norm.unsplit(w)
     return jnp.linalg.svd(jnp.where(jnp.isfinite(w), w, jnp.nan), compute_uv=False)
 
 

@@ -158,10 +158,9 @@ def _smallest(holds: Any, dtype: Any) -> jax.Array:
 
     By powers of two, then by bisection to the last digit.
     """
-    info, two = jnp.finfo(dtype), jnp.asarray(2, dtype)
-    grown = jax.lax.while_loop(
-        lambda x: jnp.isfinite(x) & ~holds(x), lambda x: x * two, jnp.ones((), dtype)
-    )
+    info, two, one = jnp.finfo(dtype), jnp.asarray(2, dtype), jnp.ones((), dtype)
+    one = jnp.where(holds(one), one, one)  # inside shard_map it varies as the data do
+    grown = jax.lax.while_loop(lambda x: jnp.isfinite(x) & ~holds(x), lambda x: x * two, one)
     above = jax.lax.while_loop(lambda x: (x > info.tiny) & holds(x / two), lambda x: x / two, grown)
 
     def halve(_: int, bracket: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:

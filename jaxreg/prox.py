@@ -308,7 +308,7 @@ def _by_singular_value(
 ) -> jax.Array:
     u, s, vh = _norm.svd(w)
     moved = jnp.matmul(u * change(s)[..., None, :].astype(u.dtype), vh, precision="highest")
-    return jnp.where(step == 0, w, moved)
+    return jnp.where(step == 0, w, _norm.split_as(moved, w))
 
 
 def _entrywise(w: jax.Array, shrink: Callable[[jax.Array], jax.Array]) -> jax.Array:
