@@ -31,6 +31,7 @@ The map of the house, from the ground up:
   Keras, scikit-learn and the papers.
 """
 
+from jaxreg import _names as _names
 from jaxreg import convert as convert
 from jaxreg import diagnostics as diagnostics
 from jaxreg import prox as prox
@@ -72,3 +73,4 @@ from jaxreg._tree import pytree as pytree
 from jaxreg._tree import static as static
 
 __version__ = "0.1.0"
+__getattr__ = _names.absent("jaxreg")

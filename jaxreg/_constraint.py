@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _number, prox
+from jaxreg._calls import explained
 from jaxreg._penalty import Constraint, Penalty, ready_made
 from jaxreg._tree import pytree
 
@@ -89,6 +90,7 @@ class Box(Constraint):
         return lower, _number.scalar("upper", self.upper, dtype)
 
 
+@explained
 def box(lower: Any, upper: Any) -> Penalty:
     """The constraint that every entry lies in an interval.
 

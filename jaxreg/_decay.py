@@ -11,13 +11,21 @@ import jax.numpy as jnp
 import optax
 
 from jaxreg import _number, _tree
+from jaxreg._calls import explained
+from jaxreg._parameters import leaves_of
 from jaxreg._rounding import rounds_away
 from jaxreg._rules import Where
 from jaxreg._select import where as rule
-from jaxreg._transforms import ScalarOrSchedule, at, number_or_schedule, transformation
+from jaxreg._transforms import ScalarOrSchedule, number_at, number_or_schedule, transformation
 from jaxreg._tree import Leaf
 
+ADVICE = (
+    "write optax.chain(optimizer, decoupled_decay(rate, learning_rate)), with the learning rate of "
+    "the optimizer, or 1.0 for decay that does not depend on it"
+)
 
+
+@explained
 def decoupled_decay(
     rate: ScalarOrSchedule,
     learning_rate: ScalarOrSchedule,
@@ -74,7 +82,7 @@ def decoupled_decay(
       that are None, are left as they are.
 
     Raises:
-      TypeError: if a rate is a penalty.
+      TypeError: if a rate is neither a number nor a schedule.
       ValueError: if a Python number is negative or not finite; in ``init``, if ``where`` matches
         no leaf or ``reference`` lacks one; in ``update``, without parameters, or if updates and
         parameters are different trees.
@@ -95,9 +103,11 @@ def decoupled_decay(
     the end of training* (arXiv:2506.02285); Li et al. 2018, *Explicit inductive bias for transfer
     learning* (arXiv:1802.01483); Chen et al. 2025, *Cautious weight decay* (arXiv:2510.12402).
     """
-    ω = number_or_schedule("decoupled_decay", "rate", rate)
-    η = number_or_schedule("decoupled_decay", "learning_rate", learning_rate)
+    ω = number_or_schedule("decoupled_decay", "rate", rate, ADVICE)
+    η = number_or_schedule("decoupled_decay", "learning_rate", learning_rate, ADVICE)
     chosen = rule(where)
+    if reference is not None:
+        leaves_of("decoupled_decay, reference", reference)
     named = None if reference is None else _tree.named_copy(reference)
 
     def notice(leaves: Sequence[Leaf]) -> None:
@@ -105,7 +115,10 @@ def decoupled_decay(
             _warn_of_rounding(η * ω, chosen, leaves)
 
     def move(updates: Sequence[Any], leaves: Sequence[Leaf], count: Any) -> list[Any]:
-        factors = jnp.asarray(at(η, count)), jnp.asarray(at(ω, count))
+        factors = (
+            jnp.asarray(number_at("decoupled_decay", "learning_rate", η, count)),
+            jnp.asarray(number_at("decoupled_decay", "rate", ω, count)),
+        )
         rows = zip(updates, leaves, chosen.selected(leaves), strict=True)
         return [
             _decayed(u, leaf, factors, named, cautious) if on and u is not None else u

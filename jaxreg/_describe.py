@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxreg import _table, _tree
+from jaxreg._calls import explained
 from jaxreg._penalty import Penalty
 from jaxreg._roles import Verdict
 from jaxreg._rules import Where, nameless
@@ -53,6 +54,7 @@ class PenaltyCoverage:
     __repr__ = __str__
 
 
+@explained
 def describe(params: Any, where: Any = None) -> Coverage | PenaltyCoverage:
     """What ``where`` selects in ``params``, leaf by leaf, with the reason; prints as a table.
 

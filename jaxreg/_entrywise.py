@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _norm, _number, prox
+from jaxreg._calls import explained
 from jaxreg._penalty import Penalty, ready_made
 from jaxreg._tree import pytree
 
@@ -105,6 +106,7 @@ l2 = ready_made(L2())
 l1 = ready_made(L1())
 
 
+@explained
 def elastic_net(*, l1: Any, l2: Any) -> Penalty:  # the names of the strengths shadow the units
     """The elastic net: l1·Σ|w| + l2·Σ|w|², two free strengths, no ½.
 
@@ -147,6 +149,7 @@ class Huber(Penalty):
         return prox.huber(w, step, _number.scalar("delta", self.delta, jnp.finfo(w.dtype).dtype))
 
 
+@explained
 def huber(delta: Any) -> Penalty:
     """The Huber penalty: a square for small entries, a multiple of the modulus for large ones.
 

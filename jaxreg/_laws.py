@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxreg._case import STEPS, TOLERANCE, Case, equal, leaf_of, outcomes_of, require
+from jaxreg._brief import brief
+from jaxreg._case import STEPS, TOLERANCE, Broken, Case, equal, leaf_of, outcomes_of, require
 from jaxreg._penalty import Penalty
 
 
@@ -27,21 +28,32 @@ def pytree_round_trip(case: Case) -> None:
     equal(again(params), case.penalty(params), "the value")
 
 
-def empty_trees(case: Case) -> None:
-    for empty in ({}, {"layer": None}, ()):
-        equal(case.penalty(empty), 0, f"the value of {empty}")
+def empty_trees_refused(case: Case) -> None:
+    integers = case.tree(jnp.zeros(case.shape, jnp.int32))
+    for empty in ({}, {"layer": None}, (), integers):
+        _require_refusal(case.penalty, empty)
         if "proximal" in case.facts:
-            moved = case.penalty.prox(empty, 1.0)
-            require(moved == empty, f"the prox of {empty} unchanged", moved)
+            _require_refusal(lambda params: case.penalty.prox(params, 1.0), empty)
+
+
+def _require_refusal(function: Callable[[Any], Any], empty: Any) -> None:
+    try:
+        found = function(empty)
+    except ValueError as error:
+        require("floating-point" in str(error), "an error that says what is missing", error)
+        return
+    raise Broken(f"expected an error for {brief(empty)}, which holds no parameter, got {found}")
 
 
 def integers_left_alone(case: Case) -> None:
-    w = jnp.arange(np.prod(case.shape), dtype=jnp.int32).reshape(case.shape) - 2
-    params = case.tree(w)
-    equal(case.penalty(params), 0, "the value of integers")
+    w, integers = jnp.asarray(case.points()[0]), jnp.arange(3, dtype=jnp.int32) - 2
+    alone = case.tree(w)
+    beside = {**alone, "integers": integers} if isinstance(alone, dict) else (alone, integers)
+    equal(case.penalty(beside), case.penalty(alone), "beside integers the value")
     if "proximal" in case.facts:
-        moved = leaf_of(case.penalty.prox(params, 1.0), case.tree, w)
-        require(moved.dtype == w.dtype and (moved == w).all(), "integers unchanged", moved)
+        moved = leaf_of(case.penalty.prox(beside, 1.0), lambda _: beside, integers)
+        kept = moved.dtype == integers.dtype and (moved == integers).all()
+        require(kept, "integers unchanged", moved)
 
 
 def selection_respected(case: Case) -> None:
@@ -268,7 +280,7 @@ def _law(holds: Callable[[Case], None], *needs: str) -> Law:
 
 LAWS = (
     _law(pytree_round_trip, "real"),
-    _law(empty_trees, "real"),
+    _law(empty_trees_refused, "real"),
     _law(integers_left_alone, "real"),
     _law(dtype_kept),
     _law(low_precision_accumulates, "real"),

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _norm, prox
+from jaxreg._calls import explained
 from jaxreg._penalty import Penalty, ready_made
 from jaxreg._tree import pytree, static
 
@@ -68,7 +69,7 @@ class Nuclear(_OnMatrices):
     homogeneous: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
-        return jnp.sum(_nuclear_norm(w))
+        return jnp.sum(_nuclear_norm(_norm.unsplit(w)))
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.nuclear(w, step)
@@ -111,7 +112,7 @@ class Spectral(_OnMatrices):
     homogeneous: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
-        return jnp.sum(jnp.vectorize(_spectral_norm, signature="(m,n)->()")(w))
+        return jnp.sum(_spectral_norm(_norm.unsplit(w)))
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.spectral(w, step)
@@ -130,6 +131,7 @@ class Orthogonal(_OnMatrices):
     __name__ = "orthogonal"
 
     def array_value(self, w: jax.Array) -> jax.Array:
+        w = _norm.unsplit(w)
         gram = _gram(w if self.mode == "columns" else _adjoint(w))
         return jnp.sum(_norm.squared_modulus(gram - jnp.eye(gram.shape[-1], dtype=gram.dtype)))
 
@@ -140,6 +142,7 @@ class Orthogonal(_OnMatrices):
         )
 
 
+@explained
 def orthogonal(mode: Literal["rows", "columns"]) -> Penalty:
     """The squared distance of the Gram matrix from the identity: 0 for orthonormal rows or columns.
 
@@ -206,6 +209,7 @@ def _nuclear_norm_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> 
 
 @jax.custom_jvp
 def _spectral_norm(w: jax.Array) -> jax.Array:
+    """σ₁ of every matrix. Batched by hand: `jax.vmap` of a loop refuses a batch that is split."""
     return _largest_singular_triple(w)[1]
 
 
@@ -213,44 +217,49 @@ def _spectral_norm(w: jax.Array) -> jax.Array:
 def _spectral_norm_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Any, Any]:
     (w,), (dw,) = primals, tangents
     u, s, v = _largest_singular_triple(w)
-    return s, jnp.vdot(u, _matmul(dw, v)).real
+    return s, jnp.sum(jnp.conj(u) * _matmul(dw, v), axis=(-2, -1)).real
 
 
 @jax.jit  # outside jit, too, one program instead of dozens
 def _largest_singular_triple(w: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """u₁, σ₁ and v₁; zeros for the zero matrix."""
-    small, size = _norm.scaled(w)
-    wide = w.shape[0] < w.shape[1]
+    """u₁, σ₁ and v₁ of every matrix, the vectors as columns; zeros for the zero matrix."""
+    small, size = _norm.scaled(w, (-2, -1))
+    wide = w.shape[-2] < w.shape[-1]
     tall = _adjoint(small) if wide else small
     v = _leading_eigenvector(_gram(tall))
     image = _matmul(tall, v)
-    u, s = _normalized(image), jnp.linalg.norm(image)
-    return (v, s * size[0, 0], u) if wide else (u, s * size[0, 0], v)
+    u, s = _normalized(image), _length(image) * size
+    return (v, s[..., 0, 0], u) if wide else (u, s[..., 0, 0], v)
 
 
 def _leading_eigenvector(gram: jax.Array) -> jax.Array:
-    """The unit eigenvector of the largest eigenvalue of a positive semidefinite matrix.
+    """The unit eigenvector of the largest eigenvalue of positive semidefinite matrices, a column.
 
     Power iteration by squaring the matrix: k products make 2ᵏ steps, so that it converges however
     close the next eigenvalue is, about a dozen products for random matrices.
     """
-    tolerance = 2 * gram.shape[0] ** 0.5 * jnp.finfo(gram.dtype).eps
+    tolerance = 2 * gram.shape[-1] ** 0.5 * jnp.finfo(gram.dtype).eps
 
     def step(state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         power, _, count = state
         squared = _normalized(_matmul(power, power))
-        return squared, jnp.linalg.norm(squared - power), count + 1
+        return squared, jnp.any(_length(squared - power) > tolerance), count + 1
 
     def moves(state: tuple[Any, Any, Any]) -> jax.Array:
-        _, change, count = state
-        return (change > tolerance) & (count < MOST_SQUARINGS)
+        _, moved, count = state
+        return moved & (count < MOST_SQUARINGS)
 
-    unmoved = jnp.asarray(jnp.inf, jnp.finfo(gram.dtype).dtype)
-    projector = jax.lax.while_loop(moves, step, (_normalized(gram), unmoved, 0))[0]
-    longest = jnp.argmax(jnp.diagonal(projector).real)
-    return _normalized(projector[:, longest])
+    first = step((_normalized(gram), None, 0))  # of the types that the loop keeps, on any mesh
+    projector = jax.lax.while_loop(moves, step, first)[0]
+    longest = jnp.argmax(jnp.diagonal(projector, axis1=-2, axis2=-1).real, axis=-1, keepdims=True)
+    chosen = jnp.arange(gram.shape[-1]) == longest
+    return _normalized(_matmul(projector, chosen[..., None].astype(gram.dtype)))
 
 
 def _normalized(w: jax.Array) -> jax.Array:
-    length = jnp.linalg.norm(w)
+    length = _length(w)
     return w / jnp.where(length == 0, 1, length).astype(w.dtype)
+
+
+def _length(w: jax.Array) -> jax.Array:
+    return jnp.linalg.norm(w, axis=(-2, -1), keepdims=True)

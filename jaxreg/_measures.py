@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _norm, _number, _tree
+from jaxreg._calls import explained
+from jaxreg._parameters import leaves_of
 from jaxreg._select import where as rule
 from jaxreg._tree import Leaf
 
@@ -22,6 +24,7 @@ Axis = int | tuple[int, ...] | None
 NEAR = 1e-3  # of the largest: below this an entry or a group is nearly zero
 
 
+@explained
 def norms(params: Any, *, where: Any = None) -> dict[str, jax.Array]:
     """The L2 norm of every parameter: ‖w‖ = √Σ|w|².
 
@@ -45,6 +48,7 @@ class Sparsity(NamedTuple):
     near: Any
 
 
+@explained
 def sparsity(params: Any, *, where: Any = None, axis: Axis = None) -> dict[str, Sparsity]:
     """How much of every parameter is zero, and how much is zero or nearly so.
 
@@ -82,6 +86,7 @@ def _fraction(flags: jax.Array) -> jax.Array:
     return jnp.sum(flags, dtype=jnp.float32) / max(flags.size, 1)
 
 
+@explained
 def stable_rank(params: Any, *, where: Any = None) -> dict[str, jax.Array]:
     """‖W‖_F² / σ₁², between 1 and the rank: how many directions a matrix really uses.
 
@@ -118,6 +123,7 @@ def _stable_rank(w: jax.Array) -> jax.Array:
 
 def _singular_values(w: jax.Array) -> jax.Array:
     """Of each matrix, largest first; NaN where it is not finite: LAPACK may never return from ∞."""
+    w = _norm.unsplit(w)
     return jnp.linalg.svd(jnp.where(jnp.isfinite(w), w, jnp.nan), compute_uv=False)
 
 
@@ -125,6 +131,7 @@ Optimizer = Literal["sgd", "adam", "lion"]
 DEGREES: dict[str, int] = {"sgd": 2, "adam": 1, "lion": 1}
 
 
+@explained
 def effective_learning_rate(
     learning_rate: ArrayLike,
     params: Any,
@@ -180,6 +187,7 @@ def _rate(rate: Any, size: jax.Array, optimizer: Optimizer) -> jax.Array:
     return rate / size if DEGREES[optimizer] == 1 else rate / size / size
 
 
+@explained
 def angular_update(
     params: Any, previous: Any, *, where: Any = None, axis: Axis = None
 ) -> dict[str, jax.Array]:
@@ -230,6 +238,7 @@ def _unit(w: jax.Array, axis: Axis) -> jax.Array:
     return small / length.astype(w.dtype)
 
 
+@explained
 def degrees_of_freedom(
     features: ArrayLike, strength: ArrayLike, *, half: bool = False, intercept: bool = False
 ) -> jax.Array:
@@ -272,8 +281,8 @@ def degrees_of_freedom(
 
 
 def chosen(params: Any, where: Any) -> list[Leaf]:
-    """The leaves that a rule selects."""
-    leaves = _tree.leaves(params)
+    """The leaves that a rule selects, of a tree that holds parameters."""
+    leaves = leaves_of("diagnostics", params)
     return list(itertools.compress(leaves, rule(where).selected(leaves)))
 
 

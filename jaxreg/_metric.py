@@ -32,6 +32,7 @@ Steps = dict[str, jax.Array]  # P of every leaf that has a first moment, by the 
 TRIALS = 2  # updates: momentum after Adam shows at the second
 TOLERANCE = 0.05  # a first moment in bfloat16 is that far off at first; other optimizers far more
 EXTRA = {"value": 0.5}  # the loss, for those that ask for it
+NO_MESH = jax.sharding.AbstractMesh((), ())
 SMALL, USUAL = 1e-6, 1e-3  # gradients: below any clipping; and such that ε hardly counts
 
 
@@ -147,10 +148,13 @@ def _is_float(w: Any) -> bool:
 
 
 def _concrete(function: Callable[[], Any]) -> Any:
-    """The value of a function of nothing, also while tracing; traced numbers in it count as ½."""
-    closed, shapes = jax.make_jaxpr(function, return_shape=True)()
-    constants = [_half(c) if isinstance(c, Tracer) else c for c in closed.consts]
-    with jax.ensure_compile_time_eval():
+    """The value of a function of nothing, also while tracing; traced numbers in it count as ½.
+
+    Outside any mesh: what runs on one device by itself is no part of a `shard_map`.
+    """
+    with jax.sharding.use_abstract_mesh(NO_MESH), jax.ensure_compile_time_eval():
+        closed, shapes = jax.make_jaxpr(function, return_shape=True)()
+        constants = [_half(c) if isinstance(c, Tracer) else c for c in closed.consts]
         found = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, constants))()  # not compiled as a whole
     return jax.tree.unflatten(jax.tree.structure(shapes), map(float, found))
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _norm, _number, prox
+from jaxreg._calls import explained
 from jaxreg._penalty import Gradientless, Penalty, ready_made
 from jaxreg._tree import pytree
 
@@ -35,6 +36,7 @@ class LogSum(Penalty):
         return prox.log_sum(w, step, _number.scalar("eps", self.eps, jnp.finfo(w.dtype).dtype))
 
 
+@explained
 def log_sum(eps: Any) -> Penalty:
     """The log-sum penalty, whose slope falls off as 1/|w|.
 
@@ -83,6 +85,7 @@ class MCP(Penalty):
         return prox.mcp(w, step, _number.scalar("gamma", self.gamma, jnp.finfo(w.dtype).dtype))
 
 
+@explained
 def mcp(gamma: Any) -> Penalty:
     """The minimax concave penalty (MCP): like ``l1`` at 0, constant from gamma on.
 
@@ -135,6 +138,7 @@ class SCAD(Penalty):
         return prox.scad(w, step, _number.scalar("a", self.a, jnp.finfo(w.dtype).dtype))
 
 
+@explained
 def scad(a: Any) -> Penalty:
     """The smoothly clipped absolute deviation (SCAD): |w| up to 1, constant from a on.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 from jax.typing import ArrayLike
 
 from jaxreg import _tree
@@ -85,10 +86,29 @@ def _scaled_norm(axis: Any, w: jax.Array, square: jax.Array) -> jax.Array:
     return size * jnp.sqrt(jnp.sum(squared_modulus(small), axis=axis, keepdims=True))
 
 
+def unsplit(w: jax.Array) -> jax.Array:
+    """The array with every matrix, its last two axes, whole on a device.
+
+    On an explicit-sharding mesh, where products and decompositions of split ones are refused;
+    elsewhere the compiler sees to it.
+    """
+    spec = jax.typeof(w).sharding.spec
+    if all(axis is None for axis in spec[-2:]):
+        return w
+    return jax.sharding.reshard(w, PartitionSpec(*spec[:-2], None, None))
+
+
+def split_as(result: jax.Array, w: jax.Array) -> jax.Array:
+    """The result over devices as ``w`` is, on an explicit-sharding mesh."""
+    ours, theirs = (jax.typeof(x).sharding.spec for x in (result, w))
+    return result if ours == theirs else jax.sharding.reshard(result, theirs)
+
+
 def svd(w: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """U, the singular values and Vᵀ of each matrix, without the rows and columns they leave out.
 
     An infinity counts as NaN: given one, LAPACK's divide and conquer may never return.
     """
+    w = unsplit(w)
     u, s, vh = jnp.linalg.svd(jnp.where(jnp.isfinite(w), w, jnp.nan), full_matrices=False)
     return u, s, vh

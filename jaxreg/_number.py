@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from jaxreg._brief import brief
+
 
 def checked(name: str, number: Any) -> Any:
     """``number`` as a float, once it is known to be finite and ≥ 0; arrays as they are.
@@ -18,11 +20,18 @@ def checked(name: str, number: Any) -> Any:
     Traced values are never looked at, and integers become floats, or `jax.grad` would refuse them.
     """
     if not is_python(number):
-        return number
+        return required(name, number)
     value = float(number) if is_real(number) else math.nan
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{name}: expected a finite number ≥ 0, got {number!r}")
     return value
+
+
+def required(name: str, number: Any, expected: str = "a number") -> Any:
+    """``number``, once it is known to be one, or an array of them."""
+    if is_python(number) or hasattr(number, "dtype") or hasattr(number, "__jax_array__"):
+        return number
+    raise TypeError(f"{name}: expected {expected}, got {brief(number)}")
 
 
 def positive(name: str, number: Any) -> Any:
@@ -68,6 +77,11 @@ def scalar(name: str, number: Any, dtype: Any) -> jax.Array:
             f"map over it: jax.vmap(lambda {name}: …)(values)"
         )
     return jnp.asarray(number).astype(dtype)
+
+
+def cast(array: Any, dtype: Any) -> jax.Array:
+    """The array in a dtype as JAX has it: without x64, float64 stands for float32."""
+    return jnp.asarray(array).astype(jax.dtypes.canonicalize_dtype(dtype))
 
 
 def is_numeric(value: Any) -> bool:

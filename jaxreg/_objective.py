@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg._brief import brief
+from jaxreg._calls import explained
 from jaxreg._penalty import Penalty
 
 
@@ -20,6 +22,7 @@ class Parts(NamedTuple):
     aux: Any = None
 
 
+@explained
 def regularized(
     loss: Callable[..., Any], penalty: Penalty, *, has_aux: bool = False
 ) -> Callable[..., tuple[jax.Array, Parts]]:
@@ -49,7 +52,8 @@ def regularized(
       ``jax.value_and_grad(fn, has_aux=True)``.
 
     Raises:
-      TypeError: if ``penalty`` is not a penalty.
+      TypeError: if ``loss`` is no function or ``penalty`` no penalty; when called, if what the loss
+        returns is not as ``has_aux`` says.
 
     >>> from jaxreg import l2
     >>> objective = regularized(lambda w, x: jnp.mean((x @ w) ** 2), 0.1 * l2)
@@ -59,18 +63,48 @@ def regularized(
     >>> float(total), float(parts.data), float(parts.penalty)
     (3.0, 2.5, 0.5)
     """
-    if not isinstance(penalty, Penalty):
-        raise TypeError(
-            f"regularized: expected a penalty such as 1e-4 * l2, got {penalty!r}; "
-            f"for a strength s write regularized(loss, s * l2)"
-        )
+    _require(loss, penalty)
 
     def objective(params: Any, *args: Any, **kwargs: Any) -> tuple[jax.Array, Parts]:
-        result = loss(params, *args, **kwargs)
-        data, aux = result if has_aux else (result, None)
+        data, aux = _parts(loss(params, *args, **kwargs), has_aux)
         value = penalty(params)
         widest = np.promote_types(jnp.result_type(data), value.dtype)
         total = jnp.asarray(data).astype(widest) + value.astype(widest)
         return total, Parts(data, value, aux)
 
     return objective
+
+
+def _require(loss: Any, penalty: Any) -> None:
+    if isinstance(loss, Penalty):
+        raise TypeError(
+            "regularized: expected a loss and a penalty, got "
+            + (
+                "two penalties; add them: regularized(loss, p + q)"
+                if isinstance(penalty, Penalty)
+                else f"them exchanged; write regularized(loss, {loss!r})"
+            )
+        )
+    if not callable(loss):
+        raise TypeError(
+            f"regularized: expected the function loss(params, …), got {brief(loss)}; give the "
+            f"function, not its value: regularized(loss, 1e-4 * l2)"
+        )
+    if not isinstance(penalty, Penalty):
+        raise TypeError(
+            f"regularized: expected a penalty such as 1e-4 * l2, got {brief(penalty)}; "
+            f"for a strength s write regularized(loss, s * l2)"
+        )
+
+
+def _parts(result: Any, has_aux: bool) -> tuple[Any, Any]:
+    """The data loss and what came with it."""
+    if not has_aux and not isinstance(result, tuple):
+        return result, None
+    if has_aux and isinstance(result, tuple) and len(result) == 2:
+        return result
+    expected = "(scalar, aux)" if has_aux else "a scalar"
+    raise TypeError(
+        f"regularized: expected a loss that returns {expected} with has_aux={has_aux}, got "
+        f"{brief(result)}; write regularized(loss, penalty, has_aux={not has_aux}) if that is meant"
+    )

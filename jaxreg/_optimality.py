@@ -10,12 +10,16 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _measures, _norm, _number, _tree
+from jaxreg._brief import brief
+from jaxreg._calls import explained
+from jaxreg._parameters import leaves_of
 from jaxreg._penalty import Penalty
 from jaxreg._prox_sum import prox_of_sum
 from jaxreg._term import Term, by_leaf
 from jaxreg._tree import Leaf
 
 
+@explained
 def optimality(
     penalty: Penalty, params: Any, grads: Any, step: ArrayLike = 1.0
 ) -> dict[str, jax.Array]:
@@ -35,8 +39,9 @@ def optimality(
       {name: residual}, in the unit of the gradient.
 
     Raises:
-      ValueError: if ``grads`` is no tree like ``params``, or ``step`` a Python number that is not
-        positive.
+      TypeError: if ``penalty`` is none.
+      ValueError: if ``grads`` is no tree like ``params``, there is no parameter in it, or ``step``
+        is a Python number that is not positive.
 
     >>> from jaxreg import l1
     >>> optimality(0.5 * l1, {"w": jnp.array([2.0, 0.0])}, {"w": jnp.array([-0.5, 0.3])})
@@ -44,6 +49,7 @@ def optimality(
 
     References: Parikh & Boyd 2014, *Proximal Algorithms*, §4.2 (the gradient mapping).
     """
+    _require_penalty("optimality", penalty, "penalty, params, grads")
     if _number.is_python(step) and _number.checked("step", step) == 0:
         raise ValueError("step: expected a positive number, got 0; take the learning rate")
     leaves = _measures.chosen(params, None)
@@ -64,6 +70,7 @@ def _residual(leaf: Leaf, grad: Any, terms: Sequence[Term], step: ArrayLike) -> 
     return jnp.squeeze(_norm.norm(w - landed, None)) / length
 
 
+@explained
 def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
     """The smallest strength at which every penalised parameter is zero.
 
@@ -86,6 +93,7 @@ def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
 
     Raises:
       TypeError: if a term is no norm, is not convex, or has a reference.
+      ValueError: if there is no parameter in ``grads``.
 
     >>> from jaxreg import l1
     >>> strength_max(l1, {"w": jnp.array([0.3, -0.7])})
@@ -94,9 +102,10 @@ def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
     References: Tibshirani et al. 2012, *Strong rules for discarding predictors in lasso-type
     problems* (arXiv:1011.2234).
     """
+    _require_penalty("strength_max", penalty, "penalty, grads")
     for term in penalty._terms():
         _require_norm(term)
-    leaves = _tree.leaves(grads)
+    leaves = leaves_of("strength_max", grads)
     rows = [
         (leaf._replace(value=-_tree.widen(leaf.value)), _without_l2(terms))
         for leaf, terms in zip(leaves, by_leaf(penalty._terms(), leaves), strict=True)
@@ -112,6 +121,14 @@ def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
     top = _smallest(gives_zeros, jnp.result_type(*(_real(leaf) for leaf, _ in rows)))
     undefined = jnp.any(jnp.stack([jnp.any(jnp.isnan(leaf.value)) for leaf, _ in rows]))
     return jnp.where(undefined, jnp.nan, top)
+
+
+def _require_penalty(function: str, penalty: Any, arguments: str) -> None:
+    if not isinstance(penalty, Penalty):
+        raise TypeError(
+            f"{function}: expected a penalty such as 1e-4 * l1 first, got {brief(penalty)}; "
+            f"write {function}({arguments})"
+        )
 
 
 def _require_norm(term: Term) -> None:
@@ -141,10 +158,9 @@ def _smallest(holds: Any, dtype: Any) -> jax.Array:
 
     By powers of two, then by bisection to the last digit.
     """
-    info, two = jnp.finfo(dtype), jnp.asarray(2, dtype)
-    grown = jax.lax.while_loop(
-        lambda x: jnp.isfinite(x) & ~holds(x), lambda x: x * two, jnp.ones((), dtype)
-    )
+    info, two, one = jnp.finfo(dtype), jnp.asarray(2, dtype), jnp.ones((), dtype)
+    one = jnp.where(holds(one), one, one)  # inside shard_map it varies as the data do
+    grown = jax.lax.while_loop(lambda x: jnp.isfinite(x) & ~holds(x), lambda x: x * two, one)
     above = jax.lax.while_loop(lambda x: (x > info.tiny) & holds(x / two), lambda x: x / two, grown)
 
     def halve(_: int, bracket: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:

@@ -20,6 +20,10 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxreg import _number, _tree
+from jaxreg._application import misplaced, parameters, require_order
+from jaxreg._arithmetic import SumsAndMultiplesOnly, refuse, refuse_factor
+from jaxreg._calls import explained
+from jaxreg._parameters import leaves_of
 from jaxreg._prox_sum import prox_of_sum
 from jaxreg._rules import everything
 from jaxreg._select import where
@@ -48,7 +52,7 @@ def ready_made(penalty: P) -> P:
     return penalty
 
 
-class Penalty:
+class Penalty(SumsAndMultiplesOnly):
     """A penalty on parameters: a function of any pytree of arrays that is also a pytree itself.
 
     ``p(params)`` is its value, a scalar; ``p.prox(params, step)`` its proximal operator;
@@ -130,7 +134,8 @@ class Penalty:
         """Itself: a penalty stored on a class is no method. (pydoc shows it like a function.)"""
         return self
 
-    def __call__(self, params: Any, /, *misplaced: Any) -> jax.Array:
+    @functools.partial(explained, by=misplaced)
+    def __call__(self, params: Any) -> jax.Array:
         """The penalty of ``params``: Σ over terms of strength · Σ over leaves of the value.
 
         Args:
@@ -140,12 +145,13 @@ class Penalty:
           A real scalar, of the widest dtype of the selected leaves and at least float32.
 
         Raises:
-          TypeError: if ``params`` is a number, or if a strength is passed beside them.
+          TypeError: if ``params`` is a number or a string, or if anything is passed beside them.
+          ValueError: if there is no parameter in ``params``.
         """
-        _reject_numbers(self, params, misplaced)
-        leaves = _tree.leaves(params)
+        leaves = parameters(self, params)
         return _tree.total([term.value(leaves) for term in self._terms()])
 
+    @explained
     def prox(self, params: Any, step: ArrayLike) -> Any:
         """argmin_v penalty(v) + ‖v − params‖² / (2·step).
 
@@ -158,16 +164,19 @@ class Penalty:
           A tree like ``params``, with the same dtypes; leaves that are not selected are unchanged.
 
         Raises:
-          TypeError: if ``params`` is a number, or two terms on a leaf have no joint closed form.
-          ValueError: if ``step`` is a negative or non-finite Python number.
+          TypeError: if ``params`` is a number, ``step`` is none, or two terms on a leaf have no
+            joint closed form.
+          ValueError: if ``step`` is a negative or non-finite Python number, or there is no
+            parameter in ``params``.
         """
-        _reject_numbers(self, params, ())
+        require_order(self, params, step)
+        leaves = parameters(self, params)
         step = _number.checked("step", step)
-        leaves = _tree.leaves(params)
         rows = zip(leaves, by_leaf(self._terms(), leaves), strict=True)
         moved = [prox_of_sum(leaf, terms, step) for leaf, terms in rows]
         return _tree.replace_leaves(params, moved)
 
+    @explained
     def grad(self, params: Any) -> Any:
         """The gradient of the penalty, leaf by leaf: what `jax.grad` gives, without the sum.
 
@@ -179,12 +188,16 @@ class Penalty:
 
         Returns:
           A tree like ``params``, with the same dtypes; zero where nothing is selected.
+
+        Raises:
+          TypeError: if ``params`` is a number or a string.
+          ValueError: if there is no parameter in ``params``.
         """
-        _reject_numbers(self, params, ())
-        leaves = _tree.leaves(params)
+        leaves = parameters(self, params)
         rows = zip(leaves, by_leaf(self._terms(), leaves), strict=True)
         return _tree.replace_leaves(params, [grad_of_sum(leaf, terms) for leaf, terms in rows])
 
+    @explained
     def on(self, rule: Any) -> Penalty:
         """The penalty of those leaves that ``rule`` selects; see `jaxreg.where`.
 
@@ -194,6 +207,7 @@ class Penalty:
         """
         return Sum(tuple(term.on(where(rule)) for term in self._terms()))
 
+    @explained
     def around(self, reference: Any) -> Penalty:
         """The penalty of ``params − reference``: distance to a starting point instead of zero.
 
@@ -207,21 +221,18 @@ class Penalty:
           A penalty.
 
         Raises:
-          ValueError: if a term has a reference already.
+          ValueError: if a term has a reference already, or there is no parameter in ``reference``.
 
         References: Li, Grandvalet & Davoine 2018, *Explicit inductive bias for transfer learning*
         (arXiv:1802.01483).
         """
+        leaves_of("around, reference", reference)
         named = _tree.named_copy(reference)
         return Sum(tuple(term.around(named) for term in self._terms()))
 
     def __mul__(self, strength: Any) -> Penalty:
-        if isinstance(strength, Penalty):
-            raise TypeError(
-                "penalties: expected a number times a penalty, got two; add them: p + q"
-            )
         if not isinstance(strength, numbers.Number | np.generic) and not hasattr(strength, "dtype"):
-            return NotImplemented
+            refuse_factor(self, strength)
         strength = _number.checked("strength", strength)
         return Sum(tuple(term.times(strength) for term in self._terms()))
 
@@ -229,11 +240,13 @@ class Penalty:
 
     def __add__(self, other: Any) -> Penalty:
         if not isinstance(other, Penalty):
-            return NotImplemented
+            refuse("+", self, other)
         return Sum(self._terms() + other._terms())
 
     def __radd__(self, other: Any) -> Penalty:
-        return self if isinstance(other, int) and other == 0 else NotImplemented
+        if not (isinstance(other, int) and other == 0):  # where `sum` starts
+            refuse("+", other, self)
+        return self
 
     def __repr__(self) -> str:
         name = getattr(self, "__name__", type(self).__name__)
@@ -309,18 +322,3 @@ class Sum(Penalty):
 
     def __repr__(self) -> str:
         return " + ".join(repr(term) for term in self.terms)
-
-
-def _reject_numbers(penalty: Penalty, params: Any, misplaced: tuple[Any, ...]) -> None:
-    """A number where parameters belong would otherwise be penalised, or pass for a strength."""
-    call = f"{penalty!r}"
-    if misplaced:
-        raise TypeError(
-            f"{call}: expected one argument, the parameters, got also {misplaced[0]!r}; "
-            f"write {misplaced[0]!r} * {call}(params)"
-        )
-    if isinstance(params, numbers.Number | np.generic):
-        raise TypeError(
-            f"{call}: expected parameters (a pytree of arrays), got the number {params!r}; "
-            f"write {params!r} * {call}(params)"
-        )

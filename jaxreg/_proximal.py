@@ -10,6 +10,9 @@ import jax.numpy as jnp
 import optax
 
 from jaxreg import _metric, _tree
+from jaxreg._brief import brief, is_optimizer
+from jaxreg._calls import explained
+from jaxreg._parameters import refuse_numbers
 from jaxreg._penalty import Penalty
 from jaxreg._prox_sum import metric_prox_of_sum, prox_of_sum
 from jaxreg._term import Term
@@ -17,16 +20,25 @@ from jaxreg._transforms import (
     PenaltyOrSchedule,
     ScalarOrSchedule,
     acting,
-    at,
     beside,
+    call_of,
+    number_at,
     number_or_schedule,
+    penalty_at,
     rehearse,
     require_penalty,
     transformation,
+    uncalled,
 )
 from jaxreg._tree import Leaf
 
+ADVICE = (
+    "write optax.chain(optimizer, proximal_step(penalty, learning_rate)), with the learning rate "
+    'of the optimizer, or proximal_step(penalty, optimizer=optax.adam(lr), metric="adam")'
+)
 
+
+@explained
 def proximal_step(
     penalty: PenaltyOrSchedule,
     learning_rate: ScalarOrSchedule | None = None,
@@ -103,6 +115,11 @@ def proximal_step(
     proximal gradient methods for structured neural networks*; Melchior, Joseph & Moolekamp 2019,
     *Proximal Adam* (arXiv:1910.10094).
     """
+    if isinstance(learning_rate, Penalty) and not isinstance(penalty, Penalty):
+        raise TypeError(
+            f"proximal_step: expected a penalty and a learning rate, got them exchanged; "
+            f"write proximal_step({learning_rate!r}, learning_rate)"
+        )
     require_penalty("proximal_step", penalty)
     if optimizer is not None or metric is not None:
         return _in_metric(penalty, _with_metric(learning_rate, optimizer, metric))
@@ -115,6 +132,7 @@ def proximal_step(
     return _prox_last("proximal_step", penalty, learning_rate)
 
 
+@explained
 def project(constraint: PenaltyOrSchedule) -> optax.GradientTransformation:
     """The projection onto a constraint after the step, last in the chain.
 
@@ -155,12 +173,18 @@ def project(constraint: PenaltyOrSchedule) -> optax.GradientTransformation:
     if isinstance(constraint, Penalty):
         _require_constraint(constraint)
         return _prox_last("project", constraint, 1.0)
+    if uncalled(constraint):
+        raise TypeError(
+            f"project: expected a constraint, got {brief(constraint)}; "
+            f"call it: project({call_of(constraint)})"
+        )
     if not callable(constraint):
         raise TypeError(
             f"project: expected a constraint such as max_norm(bound=2.0, axis=0), got "
-            f"{constraint!r}; the others are box(lower, upper) and non_negative"
+            f"{brief(constraint)}; the others are box(lower, upper) and non_negative"
         )
-    return _prox_last("project", lambda step: _require_constraint(constraint(step)), 1.0)
+    at_step = functools.partial(penalty_at, "project", constraint)
+    return _prox_last("project", lambda step: _require_constraint(at_step(step)), 1.0)
 
 
 def _require_constraint(constraint: Penalty) -> Penalty:
@@ -176,15 +200,15 @@ def _require_constraint(constraint: Penalty) -> Penalty:
 def _prox_last(
     name: str, penalty: PenaltyOrSchedule, step: ScalarOrSchedule
 ) -> optax.GradientTransformation:
-    step = number_or_schedule(name, "learning_rate", step)
+    step = number_or_schedule(name, "learning_rate", step, ADVICE)
 
     def move(updates: Sequence[Any], leaves: Sequence[Leaf], count: Any) -> list[Any]:
-        length = at(step, count)
+        length = number_at(name, "learning_rate", step, count)
 
         def landed(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
             return prox_of_sum(_arrived(u, leaf), terms, length) - leaf.value
 
-        rows = acting(at(penalty, count), updates, leaves)
+        rows = acting(penalty_at(name, penalty, count), updates, leaves)
         return [landed(*row).astype(row[0].dtype) if row[2] else row[0] for row in rows]
 
     return transformation(name, move)
@@ -205,9 +229,10 @@ class MetricState(NamedTuple):
 
 
 def _with_metric(learning_rate: Any, optimizer: Any, metric: str | None) -> Any:
-    if optimizer is None:
+    if not is_optimizer(optimizer):
+        got = "none" if optimizer is None else brief(optimizer)
         raise TypeError(
-            f"proximal_step: expected an optimizer for metric={metric!r}, got none; write "
+            f"proximal_step: expected an optimizer for metric={metric!r}, got {got}; write "
             f'proximal_step(penalty, optimizer=optax.adam(lr), metric="adam")'
         )
     if learning_rate is not None:
@@ -230,9 +255,10 @@ def _in_metric(
 
     def init(params: Any) -> MetricState:
         leaves, first = _tree.leaves(params), jnp.zeros((), jnp.int32)
+        refuse_numbers("proximal_step", params, leaves)
         if any(leaf.is_parameter for leaf in leaves):  # not placeholders
             rehearse(functools.partial(_abstract_move, penalty), leaves)
-            _metric.require(inner, params, at(penalty, first))
+            _metric.require(inner, params, penalty_at("proximal_step", penalty, first))
         return MetricState(first, inner.init(params))
 
     def update(
@@ -241,7 +267,9 @@ def _in_metric(
         beside("proximal_step", updates, params)
         moved, steps, new = _metric.read(inner, updates, state.inner, params, extra)
         flat = beside("proximal_step", moved, params)
-        landed = _landed(at(penalty, state.count), flat, _tree.leaves(params), steps)
+        landed = _landed(
+            penalty_at("proximal_step", penalty, state.count), flat, _tree.leaves(params), steps
+        )
         count = optax.safe_increment(state.count)
         return _tree.replace_leaves(params, landed), MetricState(count, new)
 
@@ -252,7 +280,7 @@ def _abstract_move(
     penalty: PenaltyOrSchedule, updates: Sequence[Any], leaves: Sequence[Leaf], count: Any
 ) -> list[Any]:
     sizes = {leaf.key: jnp.abs(_tree.widen(leaf.value)) for leaf in leaves if leaf.is_parameter}
-    return _landed(at(penalty, count), updates, leaves, sizes)
+    return _landed(penalty_at("proximal_step", penalty, count), updates, leaves, sizes)
 
 
 def _landed(

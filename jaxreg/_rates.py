@@ -16,10 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg import _number
+from jaxreg._calls import explained
 
 ScalarOrSchedule = Any | Callable[[Any], Any]
 
 
+@explained
 def to_decoupled_rate(strength: Any, *, optimizer: str = "sgd", momentum: Any = 0.0) -> Any:
     """The rate of ``decoupled_decay(rate, learning_rate)`` that equals λ‖w‖² in the loss.
 
@@ -50,6 +52,7 @@ def to_decoupled_rate(strength: Any, *, optimizer: str = "sgd", momentum: Any = 
     return 2 * _number.checked("strength", strength) / _left_by(momentum)
 
 
+@explained
 def from_decoupled_rate(rate: Any, *, optimizer: str = "sgd", momentum: Any = 0.0) -> Any:
     """λ for a rate of ``decoupled_decay``; the inverse of `to_decoupled_rate`.
 
@@ -63,6 +66,7 @@ def from_decoupled_rate(rate: Any, *, optimizer: str = "sgd", momentum: Any = 0.
     return _number.checked("rate", rate) * _left_by(momentum) / 2
 
 
+@explained
 def to_paper_decay(
     strength: Any, learning_rate: Any, momentum: Any = 0.0, *, optimizer: str = "sgd"
 ) -> Any:
@@ -92,6 +96,7 @@ def to_paper_decay(
     return 2 * learning_rate * strength / _left_by(momentum)
 
 
+@explained
 def from_paper_decay(
     decay: Any, learning_rate: Any, momentum: Any = 0.0, *, optimizer: str = "sgd"
 ) -> Any:
@@ -122,6 +127,7 @@ def _require_sgd(function: str, optimizer: str) -> None:
         )
 
 
+@explained
 def to_independent_decay(rate: Any, learning_rate: Any) -> Any:
     """The published decay, times s_t alone, that equals a rate times η_t = s_t·learning_rate.
 
@@ -146,6 +152,7 @@ def to_independent_decay(rate: Any, learning_rate: Any) -> Any:
     return rate * _number.checked("learning_rate", learning_rate)
 
 
+@explained
 def from_independent_decay(decay: Any, learning_rate: Any) -> Any:
     """The rate for a published decay; the inverse of `to_independent_decay`.
 
@@ -155,6 +162,7 @@ def from_independent_decay(decay: Any, learning_rate: Any) -> Any:
     return _number.checked("decay", decay) / _number.positive("learning_rate", learning_rate)
 
 
+@explained
 def to_normalized_decay(decay: Any, *, batch_size: int, examples: int, epochs: int) -> Any:
     """The normalised decay of the AdamW paper (appendix B.1) for a decay per step.
 
@@ -176,6 +184,7 @@ def to_normalized_decay(decay: Any, *, batch_size: int, examples: int, epochs: i
     return _number.checked("decay", decay) * _steps(batch_size, examples, epochs) ** 0.5
 
 
+@explained
 def from_normalized_decay(normalized: Any, *, batch_size: int, examples: int, epochs: int) -> Any:
     """The decay per step for a normalised decay; the inverse of `to_normalized_decay`.
 
@@ -186,6 +195,7 @@ def from_normalized_decay(normalized: Any, *, batch_size: int, examples: int, ep
     return normalized / _steps(batch_size, examples, epochs) ** 0.5
 
 
+@explained
 def to_timescale(rate: Any, learning_rate: Any, *, batch_size: int, examples: int) -> Any:
     """Over how many epochs AdamW's weights average its steps: 1/(learning_rate·rate) steps.
 
@@ -216,6 +226,7 @@ def to_timescale(rate: Any, learning_rate: Any, *, batch_size: int, examples: in
     return 1 / (decay * _steps(batch_size, examples, 1))
 
 
+@explained
 def from_timescale(timescale: Any, learning_rate: Any, *, batch_size: int, examples: int) -> Any:
     """The rate for a time scale in epochs; the inverse of `to_timescale`.
 
@@ -228,6 +239,7 @@ def from_timescale(timescale: Any, learning_rate: Any, *, batch_size: int, examp
     return 1 / (product * _steps(batch_size, examples, 1))
 
 
+@explained
 def to_total_decay(rate: ScalarOrSchedule, learning_rate: ScalarOrSchedule, steps: int) -> Any:
     """How much a whole training decays: Σ_t learning_rate_t·rate_t, with t from 0 to steps − 1.
 
@@ -257,6 +269,7 @@ def to_total_decay(rate: ScalarOrSchedule, learning_rate: ScalarOrSchedule, step
     return jnp.sum(each(jnp.arange(steps)), axis=0)
 
 
+@explained
 def from_total_decay(total: Any, learning_rate: ScalarOrSchedule, steps: int) -> Any:
     """The constant rate for a total; the inverse of `to_total_decay`.
 

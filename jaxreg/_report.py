@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg import _measures, _table, _tree
+from jaxreg._calls import explained
 from jaxreg._tree import Leaf
 
 
@@ -70,6 +71,7 @@ def _cell(row: Row, field: str) -> str:
     return "" if value is None else COLUMNS[field][1](value)
 
 
+@explained
 def report(params: Any, *, grads: Any = None, previous: Any = None, where: Any = None) -> Report:
     """The measures of every parameter, as a table to print.
 
@@ -121,15 +123,17 @@ def _others(argument: str, tree: Any, leaves: Sequence[Leaf]) -> dict[str, Any]:
 @jax.jit
 def _numbers(params: Any, grads: Any, previous: Any) -> dict[str, dict[str, jax.Array]]:
     """The fields of the rows by name; parameters come flat, as {name: array}."""
+    if not params:
+        return {}
     sparsity = _measures.sparsity(params)
-    before = _measures.norms(previous)
-    distance = _measures.norms({name: _moved(params[name], previous[name]) for name in previous})
+    moved = {name: _moved(params[name], previous[name]) for name in previous}
+    before, distance = (_measures.norms(tree) if tree else {} for tree in (previous, moved))
     return {
         "norm": _measures.norms(params),
         "zeros": {name: fractions.exact for name, fractions in sparsity.items()},
         "near_zeros": {name: fractions.near for name, fractions in sparsity.items()},
         "stable_rank": {n: jnp.mean(r) for n, r in _measures.stable_rank(params).items()},
-        "grad_norm": _measures.norms(grads),
+        "grad_norm": _measures.norms(grads) if grads else {},
         "update": {name: distance[name] / before[name] for name in distance},
         "angle": _measures.angular_update(params, previous) if previous else {},
     }

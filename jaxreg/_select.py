@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxreg import _roles
+from jaxreg._calls import explained
 from jaxreg._roles import Verdict
 from jaxreg._rules import Where, as_rule
 from jaxreg._tree import Leaf
 
 
+@explained
 def where(rule: Any) -> Where:
     r"""A rule for selecting leaves, as a hashable object with ``~``, ``&`` and ``|``.
 

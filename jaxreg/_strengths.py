@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from jaxreg import _number
+from jaxreg._calls import explained
 
 
+@explained
 def to_torch_weight_decay(strength: Any) -> Any:
     """PyTorch's ``weight_decay`` in SGD and Adam, and ``optax.add_decayed_weights`` before one.
 
@@ -23,6 +25,7 @@ def to_torch_weight_decay(strength: Any) -> Any:
     return 2 * _number.checked("strength", strength)
 
 
+@explained
 def from_torch_weight_decay(weight_decay: Any) -> Any:
     """λ = d/2 for PyTorch's ``weight_decay`` d in SGD and Adam.
 
@@ -32,6 +35,7 @@ def from_torch_weight_decay(weight_decay: Any) -> Any:
     return _number.checked("weight_decay", weight_decay) / 2
 
 
+@explained
 def to_keras_l2(strength: Any) -> Any:
     """The argument of Keras's ``regularizers.L2``, which penalises l2·Σw²: the same number.
 
@@ -41,6 +45,7 @@ def to_keras_l2(strength: Any) -> Any:
     return _number.checked("strength", strength)
 
 
+@explained
 def from_keras_l2(l2: Any) -> Any:
     """λ for ``keras.regularizers.L2(l2)``: the same number.
 
@@ -50,6 +55,7 @@ def from_keras_l2(l2: Any) -> Any:
     return _number.checked("l2", l2)
 
 
+@explained
 def to_ridge_alpha(strength: Any, examples: int, *, half: bool = False) -> Any:
     """scikit-learn's ``Ridge(alpha)``, which minimises Σ(y − Xw)² + alpha·‖w‖².
 
@@ -68,6 +74,7 @@ def to_ridge_alpha(strength: Any, examples: int, *, half: bool = False) -> Any:
     return (2 if half else 1) * _number.positive("examples", examples) * strength
 
 
+@explained
 def from_ridge_alpha(alpha: Any, examples: int, *, half: bool = False) -> Any:
     """λ for scikit-learn's ``Ridge(alpha)``; the inverse of `to_ridge_alpha`.
 
@@ -81,6 +88,7 @@ def from_ridge_alpha(alpha: Any, examples: int, *, half: bool = False) -> Any:
 Norm = Literal["l1", "l2"]
 
 
+@explained
 def to_logistic_c(strength: Any, examples: int, norm: Norm = "l2") -> Any:
     """scikit-learn's ``LogisticRegression(C)``, which minimises C·Σ loss + ½‖w‖² (or + ‖w‖₁).
 
@@ -105,6 +113,7 @@ def to_logistic_c(strength: Any, examples: int, norm: Norm = "l2") -> Any:
     return 1 / (_norm_factor(norm) * examples * strength)
 
 
+@explained
 def from_logistic_c(c: Any, examples: int, norm: Norm = "l2") -> Any:
     """λ for scikit-learn's ``LogisticRegression(C=c)``; the inverse of `to_logistic_c`.
 
@@ -136,6 +145,7 @@ class ElasticNetStrengths(NamedTuple):
     l2: Any
 
 
+@explained
 def to_elastic_net(*, l1: Any, l2: Any, half: bool = True) -> ElasticNetParameters:
     """scikit-learn's ``ElasticNet(alpha, l1_ratio)``, whose data loss is ½·mean((y − Xw)²).
 
@@ -163,6 +173,7 @@ def to_elastic_net(*, l1: Any, l2: Any, half: bool = True) -> ElasticNetParamete
     return ElasticNetParameters(both if half else both / 2, l1 / both)
 
 
+@explained
 def from_elastic_net(alpha: Any, l1_ratio: Any, *, half: bool = True) -> ElasticNetStrengths:
     """λ₁ and λ for scikit-learn's ``ElasticNet(alpha, l1_ratio)``.
 
@@ -178,6 +189,7 @@ def from_elastic_net(alpha: Any, l1_ratio: Any, *, half: bool = True) -> Elastic
     return ElasticNetStrengths(both * l1_ratio, both * (1 - l1_ratio) / 2)
 
 
+@explained
 def to_half_l2(strength: Any) -> Any:
     """λ' of the papers that write ½λ'‖w‖², whose gradient is λ'w: twice λ.
 
@@ -187,6 +199,7 @@ def to_half_l2(strength: Any) -> Any:
     return 2 * _number.checked("strength", strength)
 
 
+@explained
 def from_half_l2(half_l2: Any) -> Any:
     """λ for a penalty written as ½λ'‖w‖²: half of λ'.
 
@@ -196,6 +209,7 @@ def from_half_l2(half_l2: Any) -> Any:
     return _number.checked("half_l2", half_l2) / 2
 
 
+@explained
 def to_prior_precision(strength: Any, examples: int, *, noise_variance: Any = 1.0) -> Any:
     """The precision δ of the Gaussian prior N(0, 1/δ) whose most probable weights λ‖w‖² finds.
 
@@ -220,6 +234,7 @@ def to_prior_precision(strength: Any, examples: int, *, noise_variance: Any = 1.
     return 2 * examples * strength / _number.positive("noise_variance", noise_variance)
 
 
+@explained
 def from_prior_precision(precision: Any, examples: int, *, noise_variance: Any = 1.0) -> Any:
     """λ for a Gaussian prior of that precision; the inverse of `to_prior_precision`.
 

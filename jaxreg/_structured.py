@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _diagonal, _norm, _number, prox
+from jaxreg._calls import explained
 from jaxreg._entrywise import l1
 from jaxreg._penalty import Constraint, Penalty
 from jaxreg._tree import pytree, static
@@ -47,6 +48,7 @@ class GroupLasso(Penalty):
         return _diagonal.group_lasso(w, steps, self.axis)
 
 
+@explained
 def group_lasso(axis: Axis) -> Penalty:
     """The group lasso, or L2,1 norm: the sum of the norms of groups.
 
@@ -94,6 +96,7 @@ def group_lasso(axis: Axis) -> Penalty:
     return GroupLasso(_axis("group_lasso", axis))
 
 
+@explained
 def sparse_group_lasso(axis: Axis, l1_ratio: Any) -> Penalty:
     """The sparse group lasso: few groups, and few entries in those.
 
@@ -159,6 +162,7 @@ class MaxNorm(Constraint):
         return _number.scalar("bound", self.bound, dtype)
 
 
+@explained
 def max_norm(bound: Any, axis: Axis) -> Penalty:
     """The constraint that no group's norm exceeds a bound.
 

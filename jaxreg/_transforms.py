@@ -9,6 +9,8 @@ same structure for all of them.
 
 from __future__ import annotations
 
+import inspect
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +20,9 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxreg import _number, _tree
+from jaxreg._brief import brief, is_optimizer, is_tree
+from jaxreg._calls import explained
+from jaxreg._parameters import refuse_numbers
 from jaxreg._penalty import Penalty
 from jaxreg._term import Term, by_leaf, grad_of_sum
 from jaxreg._tree import Leaf
@@ -33,6 +38,7 @@ class StepState(NamedTuple):
     count: Any  # int32 scalar  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
+@explained
 def add_penalty_gradient(penalty: PenaltyOrSchedule) -> optax.GradientTransformation:
     """Adds the gradient of the penalty to the gradient of the data loss: coupled regularization.
 
@@ -52,7 +58,8 @@ def add_penalty_gradient(penalty: PenaltyOrSchedule) -> optax.GradientTransforma
       A transformation whose ``update`` needs ``params``.
 
     Raises:
-      TypeError: if ``penalty`` is neither; in ``init``, if it has no gradient (l0, constraints).
+      TypeError: if ``penalty`` is neither; in ``init``, if it has no gradient (l0, constraints), or
+        if what a schedule returns is no penalty.
       ValueError: in ``init``, if a rule of the penalty matches no leaf, or a leaf does not fit; in
         ``update``, without parameters, or if updates and parameters are different trees.
 
@@ -69,7 +76,7 @@ def add_penalty_gradient(penalty: PenaltyOrSchedule) -> optax.GradientTransforma
     require_penalty("add_penalty_gradient", penalty)
 
     def move(updates: Sequence[Any], leaves: Sequence[Leaf], count: Any) -> list[Any]:
-        rows = acting(at(penalty, count), updates, leaves)
+        rows = acting(penalty_at("add_penalty_gradient", penalty, count), updates, leaves)
         return [_with_gradient(*row) if row[2] else row[0] for row in rows]
 
     return transformation("add_penalty_gradient", move)
@@ -90,6 +97,7 @@ def transformation(
 
     def init(params: Any) -> StepState:
         leaves = _tree.leaves(params)
+        refuse_numbers(name, params, leaves)
         notice(leaves)
         rehearse(move, leaves)
         return StepState(jnp.zeros((), jnp.int32))
@@ -160,20 +168,73 @@ def at(value: Any, count: Any) -> Any:
     return value(count) if is_schedule else value
 
 
-def require_penalty(name: str, penalty: Any) -> None:
-    if not (isinstance(penalty, Penalty) or callable(penalty)):
+def penalty_at(name: str, penalty: Any, count: Any) -> Penalty:
+    found = at(penalty, count)
+    if not isinstance(found, Penalty):
         raise TypeError(
-            f"{name}: expected a penalty such as 1e-4 * l2, got {penalty!r}; inside "
-            f"optax.inject_hyperparams inject the numbers: "
-            f"lambda strength, learning_rate: optax.chain(...strength * l2...)"
+            f"{name}: expected a schedule step -> penalty, got one that returns {brief(found)}; "
+            f"write {name}(lambda step: schedule(step) * l2)"
         )
+    return found
 
 
-def number_or_schedule(name: str, argument: str, value: Any) -> Any:
+def number_at(name: str, argument: str, value: Any, count: Any) -> Any:
+    expected = "a number from the schedule"
+    return _number.required(f"{name}, {argument}", at(value, count), expected)
+
+
+def require_penalty(name: str, penalty: Any) -> None:
+    if isinstance(penalty, Penalty) or (callable(penalty) and not uncalled(penalty)):
+        return
+    raise TypeError(
+        f"{name}: expected a penalty such as 1e-4 * l2, got {brief(penalty)}; "
+        f"{_advice(name, penalty)}"
+    )
+
+
+def uncalled(function: Any) -> bool:
+    """Whether it makes penalties, or is a method of one: no schedule at any rate."""
+    is_penalty = isinstance(function, type) and issubclass(function, Penalty)
+    module = str(getattr(function, "__module__", ""))
+    return is_penalty or (module.startswith("jaxreg.") and hasattr(function, "__qualname__"))
+
+
+def _advice(name: str, penalty: Any) -> str:
+    bound = getattr(penalty, "__self__", None)
+    if isinstance(bound, Penalty):
+        return f"give the penalty itself: {name}({bound!r})"
+    if callable(penalty):
+        return f"call it: {name}(1e-4 * {call_of(penalty)})"
+    if is_optimizer(penalty):
+        return f"join them: optax.chain({name}(…), optimizer)"
+    if isinstance(penalty, numbers.Number):
+        return f"write {name}({penalty!r} * l2)"
+    if is_tree(penalty):
+        return f"write {name}(1e-4 * l2), and give the parameters to init and update"
+    return (
+        "give the function 1e-4 * l2, not its value 1e-4 * l2(params); inside "
+        "optax.inject_hyperparams inject the numbers: "
+        "lambda strength, learning_rate: optax.chain(...strength * l2...)"
+    )
+
+
+def call_of(function: Any) -> str:
+    settings = inspect.signature(function).parameters
+    return f"{function.__name__}({', '.join(settings)})"
+
+
+def number_or_schedule(name: str, argument: str, value: Any, advice: str = "") -> Any:
     """A Python number as a valid float; schedules and arrays as they are."""
     if isinstance(value, Penalty):
         raise TypeError(
             f"{name}: expected {argument} to be a number or a schedule, got the penalty "
             f"{value!r}; for a penalty use add_penalty_gradient or proximal_step"
         )
-    return _number.checked(f"{name}, {argument}", value)
+    if callable(value):
+        return value
+    if _number.is_python(value):
+        return _number.checked(f"{name}, {argument}", value)
+    try:
+        return _number.required(name, value, f"{argument} to be a number or a schedule")
+    except TypeError as error:
+        raise TypeError(f"{error}; {advice}") from None

@@ -28,6 +28,7 @@ Between the penalty in the loss and decay beside the step of Adam there is no co
 them equal (Loshchilov & Hutter 2019, proposition 2). ``optimizer="adam"`` raises and says so.
 """
 
+from jaxreg._names import absent
 from jaxreg._rates import from_decoupled_rate as from_decoupled_rate
 from jaxreg._rates import from_independent_decay as from_independent_decay
 from jaxreg._rates import from_normalized_decay as from_normalized_decay
@@ -56,3 +57,5 @@ from jaxreg._strengths import to_logistic_c as to_logistic_c
 from jaxreg._strengths import to_prior_precision as to_prior_precision
 from jaxreg._strengths import to_ridge_alpha as to_ridge_alpha
 from jaxreg._strengths import to_torch_weight_decay as to_torch_weight_decay
+
+__getattr__ = absent("jaxreg.convert")

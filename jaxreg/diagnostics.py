@@ -17,8 +17,11 @@ from jaxreg._measures import effective_learning_rate as effective_learning_rate
 from jaxreg._measures import norms as norms
 from jaxreg._measures import sparsity as sparsity
 from jaxreg._measures import stable_rank as stable_rank
+from jaxreg._names import absent
 from jaxreg._optimality import optimality as optimality
 from jaxreg._optimality import strength_max as strength_max
 from jaxreg._report import Report as Report
 from jaxreg._report import Row as Row
 from jaxreg._report import report as report
+
+__getattr__ = absent("jaxreg.diagnostics")

@@ -21,8 +21,11 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxreg import _norm, _tree
+from jaxreg._calls import explained
+from jaxreg._names import absent
 
 
+@explained
 def l1(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """Soft threshold: argmin_v step·Σ|v| + ½‖v − w‖², entrywise.
 
@@ -42,6 +45,7 @@ def l1(w: ArrayLike, step: ArrayLike) -> jax.Array:
     return w - jnp.clip(w, -step, step)
 
 
+@explained
 def l2(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """Shrinkage: argmin_v step·Σ|v|² + ½‖v − w‖² = w / (1 + 2·step).
 
@@ -56,6 +60,7 @@ def l2(w: ArrayLike, step: ArrayLike) -> jax.Array:
     return w / (1 + 2 * _real(step, w)).astype(w.dtype)
 
 
+@explained
 def huber(w: ArrayLike, step: ArrayLike, delta: ArrayLike) -> jax.Array:
     """argmin_v step·Σ h(v) + ½‖v − w‖², with h(v) = ½|v|² up to delta, delta·(|v| − ½delta) beyond.
 
@@ -71,6 +76,7 @@ def huber(w: ArrayLike, step: ArrayLike, delta: ArrayLike) -> jax.Array:
     return _entrywise(w, lambda size: jnp.maximum(size / (1 + step), size - step * delta))
 
 
+@explained
 def log_sum(w: ArrayLike, step: ArrayLike, eps: ArrayLike) -> jax.Array:
     """argmin_v step·Σ log(1 + |v|/eps) + ½‖v − w‖², the global one; of two equal ones, 0.
 
@@ -108,6 +114,7 @@ def _larger_root(size: jax.Array, step: jax.Array, eps: jax.Array) -> jax.Array:
     return jnp.where(real, jnp.maximum(root, 0), 0)
 
 
+@explained
 def mcp(w: ArrayLike, step: ArrayLike, gamma: ArrayLike) -> jax.Array:
     """argmin_v step·Σ m(v) + ½‖v − w‖², m(v) = |v| − |v|²/(2·gamma) up to gamma, ½gamma beyond.
 
@@ -134,6 +141,7 @@ def mcp(w: ArrayLike, step: ArrayLike, gamma: ArrayLike) -> jax.Array:
     return _entrywise(w, shrunk)
 
 
+@explained
 def scad(w: ArrayLike, step: ArrayLike, a: ArrayLike) -> jax.Array:
     """argmin_v step·Σ f(v) + ½‖v − w‖², where f has slope 1 up to 1, 0 from a on, a line between.
 
@@ -164,6 +172,7 @@ def scad(w: ArrayLike, step: ArrayLike, a: ArrayLike) -> jax.Array:
     return _entrywise(w, shrunk)
 
 
+@explained
 def l0(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """Hard threshold: argmin_v step·#{v ≠ 0} + ½‖v − w‖²; of two equal ones, 0.
 
@@ -178,6 +187,7 @@ def l0(w: ArrayLike, step: ArrayLike) -> jax.Array:
     return jnp.where(jnp.abs(w) <= jnp.sqrt(2 * _real(step, w)), 0, w)
 
 
+@explained
 def non_negative(w: ArrayLike) -> jax.Array:
     """Projection: argmin_v ½‖v − w‖² with v ≥ 0, that is max(w, 0).
 
@@ -187,6 +197,7 @@ def non_negative(w: ArrayLike) -> jax.Array:
     return optax.projections.projection_non_negative(jnp.asarray(w))
 
 
+@explained
 def box(w: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> jax.Array:
     """Projection: argmin_v ½‖v − w‖² with lower ≤ v ≤ upper.
 
@@ -197,6 +208,7 @@ def box(w: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> jax.Array:
     return optax.projections.projection_box(w, _real(lower, w), _real(upper, w))
 
 
+@explained
 def group_lasso(w: ArrayLike, step: ArrayLike, axis: int | tuple[int, ...]) -> jax.Array:
     """Group soft threshold: argmin_v step·Σ_G ‖v_G‖ + ½‖v − w‖² = w_G·max(0, 1 − step/‖w_G‖).
 
@@ -217,6 +229,7 @@ def group_lasso(w: ArrayLike, step: ArrayLike, axis: int | tuple[int, ...]) -> j
     return _group_by_group(jnp.asarray(w), axis, step, factor)
 
 
+@explained
 def max_norm(w: ArrayLike, bound: ArrayLike, axis: int | tuple[int, ...]) -> jax.Array:
     """Projection: argmin_v ½‖v − w‖² with ‖v_G‖ ≤ bound for every group, as in `group_lasso`.
 
@@ -237,6 +250,7 @@ def max_norm(w: ArrayLike, bound: ArrayLike, axis: int | tuple[int, ...]) -> jax
     return _group_by_group(jnp.asarray(w), axis, bound, factor)
 
 
+@explained
 def nuclear(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """argmin_V step·Σσᵢ(V) + ½‖V − W‖²: the singular values are soft-thresholded.
 
@@ -256,6 +270,7 @@ def nuclear(w: ArrayLike, step: ArrayLike) -> jax.Array:
     return _by_singular_value(w, step, lambda s: jnp.maximum(s - step, 0))
 
 
+@explained
 def spectral(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """argmin_V step·σ₁(V) + ½‖V − W‖²: the largest singular values are cut to one level.
 
@@ -293,7 +308,7 @@ def _by_singular_value(
 ) -> jax.Array:
     u, s, vh = _norm.svd(w)
     moved = jnp.matmul(u * change(s)[..., None, :].astype(u.dtype), vh, precision="highest")
-    return jnp.where(step == 0, w, moved)
+    return jnp.where(step == 0, w, _norm.split_as(moved, w))
 
 
 def _entrywise(w: jax.Array, shrink: Callable[[jax.Array], jax.Array]) -> jax.Array:
@@ -325,3 +340,6 @@ def _group_by_group(
 def _real(number: ArrayLike, w: jax.Array) -> jax.Array:
     """``number`` in the real dtype of ``w``, with which it takes part in arithmetic unpromoted."""
     return jnp.asarray(number).astype(jnp.finfo(w.dtype).dtype)
+
+
+__getattr__ = absent("jaxreg.prox")

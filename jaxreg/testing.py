@@ -15,8 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from jaxreg._calls import explained
 from jaxreg._case import STEPS, Broken, Case
 from jaxreg._laws import LAWS, Law
+from jaxreg._names import absent
 from jaxreg._penalty import Penalty
 from jaxreg._select import where
 from jaxreg._transform_laws import TRANSFORM_LAWS, Transform, TransformLaw
@@ -34,6 +36,7 @@ class LawViolation(AssertionError):  # noqa: N818
         self.law = law
 
 
+@explained
 def check_penalty(
     penalty: Penalty,
     *,
@@ -50,8 +53,9 @@ def check_penalty(
     It is ≥ 0, and 0 at its minimum; its gradient matches central differences and is finite at 0;
     ``jit``, ``vmap``, sharding and low precision change nothing; the strength is linear and a new
     one traces nothing anew; the prox minimises step·penalty(v) + ½‖v − w‖², moves nothing for
-    step 0 and is non-expansive where the penalty is convex; selections, dtypes, integers and
-    empty trees are respected. Complex arrays too, unless the penalty refuses them by an error.
+    step 0 and is non-expansive where the penalty is convex; selections, dtypes and
+    integers are respected, and trees without a parameter refused. Complex arrays too, unless the
+    penalty refuses them by an error.
 
     Strengths of the order of 1 are checked hardest: a prox that hardly moves hides its mistakes.
 
@@ -89,6 +93,7 @@ def check_penalty(
                     _check_law(law, case, place)
 
 
+@explained
 def check_transform(
     factory: Callable[..., Any],
     *,
@@ -212,3 +217,6 @@ def _accepts(function: Callable[[Any], Any], shape: Any, dtype: Any, refusal: An
     except Exception:
         return True  # the laws will say what is wrong
     return True
+
+
+__getattr__ = absent("jaxreg.testing")

@@ -12,6 +12,8 @@ from jaxreg._audit.answers import Answers, size, text
 from jaxreg._audit.faults import Fault
 from jaxreg._audit.forms import Form
 from jaxreg._audit.verdict import LeafAudit, Suspect, suspects
+from jaxreg._brief import brief, is_optimizer, is_tree
+from jaxreg._calls import explained
 
 LEARNING_RATES = (1e-3, 2e-3)
 LONGEST = 160  # above the 128 from which adafactor and galore treat a dimension as large
@@ -51,6 +53,7 @@ def _shown(leaf: LeafAudit) -> str:
     return "" if leaf.coefficient is None else text(leaf.coefficient)
 
 
+@explained
 def audit(
     optimizer: Any,
     params: Any,
@@ -73,8 +76,9 @@ def audit(
     with the learning rate takes two optimizers: give ``learning_rate -> optimizer``.
 
     Args:
-      optimizer: an ``optax.GradientTransformation`` or anything with its ``init`` and ``update``;
-        or a function ``learning_rate -> optimizer``.
+      optimizer: an ``optax.GradientTransformation`` or anything with its ``init`` and ``update``,
+        or that holds one as ``tx`` (``nnx.Optimizer``, flax's ``TrainState``); or a function
+        ``learning_rate -> optimizer``.
       params: a tree of arrays, or of anything with a shape and a dtype. The values do not matter.
       learning_rates: those to make the optimizer with, two at least.
       steps: how many updates to ask for, two at least; more where gradients are accumulated.
@@ -88,7 +92,8 @@ def audit(
       An `Audit` with ``leaves``, ``forms``, ``decayed`` and ``warnings``; prints as a table.
 
     Raises:
-      TypeError: if ``optimizer`` is neither an optimizer nor a function that makes one.
+      TypeError: if ``optimizer`` is neither an optimizer nor a function that makes one, or the
+        two are exchanged.
       ValueError: if ``steps`` or ``learning_rates`` are too few, or there are no parameters.
 
     >>> import jax.numpy as jnp
@@ -102,6 +107,7 @@ def audit(
     >>> print(report.warnings[0].name, report.warnings[0].leaves)
     biases and norms ('bias',)
     """
+    _require_order(optimizer, params)
     make, rates = _family(optimizer, learning_rates)
     _require(steps, rates, params)
     found_in_loss = {} if loss is None else in_loss.penalties(loss, params)
@@ -114,19 +120,29 @@ def audit(
 
 
 def _family(optimizer: Any, learning_rates: Any) -> tuple[Callable[[Any], Any], tuple[Any, ...]]:
-    if hasattr(optimizer, "init") and hasattr(optimizer, "update"):
+    if is_optimizer(getattr(optimizer, "tx", None)):  # nnx.Optimizer, flax's TrainState
+        optimizer = optimizer.tx
+    if is_optimizer(optimizer):
         if learning_rates is not None:
             raise TypeError(
                 "audit: expected a function learning_rate -> optimizer beside learning_rates, got "
                 "an optimizer; write audit(lambda learning_rate: …, params, learning_rates=…)"
             )
         return lambda _: optimizer, (None,)
-    if callable(optimizer):
+    if callable(optimizer) and not is_tree(optimizer):
         return optimizer, tuple(LEARNING_RATES if learning_rates is None else learning_rates)
     raise TypeError(
         f"audit: expected an optax optimizer, or a function learning_rate -> optimizer, got "
-        f"{optimizer!r}; write audit(optax.adamw(1e-3), params)"
+        f"{brief(optimizer)}; write audit(optax.adamw(1e-3), params)"
     )
+
+
+def _require_order(optimizer: Any, params: Any) -> None:
+    if is_optimizer(params) and not is_optimizer(optimizer):
+        raise TypeError(
+            "audit: expected an optimizer and the parameters, got them exchanged; "
+            "write audit(optimizer, params)"
+        )
 
 
 def _require(steps: int, rates: Sequence[Any], params: Any) -> None:

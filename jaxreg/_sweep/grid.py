@@ -11,7 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import dtypes
 
+from jaxreg._calls import explained
 
+
+@explained
 def grid(**axes: Any) -> dict[str, Any]:
     """Every combination of some values: the Cartesian product, the last axis fastest.
 

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxreg._calls import explained
 from jaxreg._sweep import chunks, grid
 from jaxreg._sweep.progress import Progress, reporter
 
@@ -55,6 +56,7 @@ class Sweep:
         return ~self.finite
 
 
+@explained
 def sweep(
     train: Callable[..., Any],
     points: Any,

@@ -321,7 +321,8 @@ def test_report_prints_a_table():
         "2 leaves, 6 numbers, 4 of them zero; norm 4.243"
     )
     assert "gradient" not in str(diagnostics.report(params, where=weights))
-    assert str(diagnostics.report({})) == "no leaves"
+    nothing = diagnostics.report(params, where=lambda name, leaf: False)
+    assert str(nothing) == "no leaves"
 
 
 def test_the_rows_of_a_report_are_the_numbers_of_the_functions():
@@ -379,10 +380,42 @@ ERRORS = [
 ]
 
 
+NOTHING = [{}, None, {"layer": [None]}, {"step": jnp.arange(3)}, [1.0, 2.0]]
+MEASURES = {
+    "norms": diagnostics.norms,
+    "sparsity": diagnostics.sparsity,
+    "stable_rank": diagnostics.stable_rank,
+    "report": diagnostics.report,
+    "angular_update": lambda w: diagnostics.angular_update(w, w),
+    "effective_learning_rate": lambda w: diagnostics.effective_learning_rate(0.1, w),
+    "optimality": lambda w: diagnostics.optimality(l1, w, w),
+    "strength_max": lambda w: diagnostics.strength_max(l1, w),
+}
+
+
+@pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
+def test_a_tree_without_a_parameter_is_refused(measure: Any):
+    for tree in NOTHING:
+        with pytest.raises(ValueError, match="expected at least one floating-point array"):
+            measure(tree)
+
+
 @pytest.mark.parametrize(("call", "text"), ERRORS)
 def test_errors(call: Any, text: str):
     with pytest.raises(ValueError, match=re.escape(text)):
         call()
+
+
+@pytest.mark.parametrize("name", ["optimality", "strength_max"])
+def test_what_is_no_penalty_is_refused(name: str):
+    arguments = [PARAMS, l1, GRADS][: 3 if name == "optimality" else 2]  # exchanged
+    names = "penalty, params, grads" if name == "optimality" else "penalty, grads"
+    text = (
+        f"{name}: expected a penalty such as 1e-4 * l1 first, got a dict of 3 leaves; "
+        f"write {name}({names})"
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(text)}$"):
+        getattr(diagnostics, name)(*arguments)
 
 
 @pytest.mark.parametrize("penalty", [mcp(3.0), 2.0 * l1.around(jnp.ones(2)), jaxreg.huber(1.0)])

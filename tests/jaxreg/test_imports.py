@@ -24,9 +24,11 @@ ROOT = pathlib.Path(jaxreg.__file__).parents[1]
 # is missing here fails the test.
 LAYERS = {
     "jaxreg": (
-        ("_number", "_rounding", "_table", "_path", "_tree", "_norm", "_diagonal", "prox"),  # 0
+        ("_brief", "_calls", "_names", "_number", "_rounding", "_table", "_path", "_tree"),
+        ("_parameters", "_norm", "_diagonal", "prox"),  # 0: one array
         ("_roles", "_rules", "_select"),  # 1: which leaves
-        ("_term", "_prox_sum", "_penalty", "_describe"),  # 2: the abstraction
+        ("_term", "_prox_sum", "_arithmetic", "_application", "_penalty"),  # 2: the abstraction
+        ("_describe",),
         ("_entrywise", "_nonconvex", "_constraint", "_structured", "_matrix"),  # 3: the catalogue
         ("_objective", "_measures", "_optimality", "_report", "diagnostics"),  # 4: uses
         ("_transforms", "_metric", "_decay", "_proximal"),  # 5: optax
@@ -69,7 +71,7 @@ LAYERS = {
         ("benchmark", "mnist", "tpu_plan", "coupling", "claims"),
     ),
 }
-CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:5]))
+CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:6]))
 
 
 def files(package: str) -> dict[str, pathlib.Path]:

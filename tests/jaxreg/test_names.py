@@ -341,6 +341,9 @@ class Variable:
 
 def test_trees_whose_arrays_are_hidden_are_noted():
     params = {"weights": Variable(KERNEL)}
+    for act in (l2, decoupled_decay(0.1, 0.1).init, proximal_step(l1, 0.1).init):
+        with pytest.raises(ValueError, match="give the arrays that each Variable holds"):
+            act(params)
     assert (
         str(describe(params, weights))
         .splitlines()[-1]

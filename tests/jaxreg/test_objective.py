@@ -69,14 +69,63 @@ def test_the_total_has_the_wider_dtype_of_loss_and_penalty():
     assert float(regularized(lambda p: 1.0, l2)(PARAMS)[0]) == 6.25
 
 
-@pytest.mark.parametrize("wrong", [1e-4, None, "l2", abs], ids=repr)
-def test_what_is_no_penalty_is_refused_before_any_training(wrong):
-    message = (
-        f"regularized: expected a penalty such as 1e-4 * l2, got {wrong!r}; "
-        f"for a strength s write regularized(loss, s * l2)"
-    )
-    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
-        regularized(loss, wrong)
+NO_PENALTY = "; for a strength s write regularized(loss, s * l2)"
+MISUSE = {
+    "a number": (
+        lambda: regularized(loss, 1e-4),
+        f"expected a penalty such as 1e-4 * l2, got 0.0001{NO_PENALTY}",
+    ),
+    "a name": (
+        lambda: regularized(loss, "l2"),
+        f"expected a penalty such as 1e-4 * l2, got the string 'l2'{NO_PENALTY}",
+    ),
+    "a function": (
+        lambda: regularized(loss, abs),
+        f"expected a penalty such as 1e-4 * l2, got the function abs{NO_PENALTY}",
+    ),
+    "its value": (
+        lambda: regularized(loss, l2(PARAMS)),
+        f"expected a penalty such as 1e-4 * l2, got a float32 array of shape (){NO_PENALTY}",
+    ),
+    "exchanged": (
+        lambda: regularized(0.5 * l2, loss),
+        "expected a loss and a penalty, got them exchanged; write regularized(loss, 0.5 * l2)",
+    ),
+    "two penalties": (
+        lambda: regularized(l2, l2),
+        "expected a loss and a penalty, got two penalties; add them: regularized(loss, p + q)",
+    ),
+    "the value of the loss": (
+        lambda: regularized(l2(PARAMS), l2),
+        "expected the function loss(params, …), got a float32 array of shape (); give the "
+        "function, not its value: regularized(loss, 1e-4 * l2)",
+    ),
+    "one argument": (
+        lambda: regularized(loss),
+        "expected the arguments (loss, penalty, *, has_aux=False), got none for penalty; "
+        "write regularized(loss, penalty)",
+    ),
+    "a strength": (
+        lambda: regularized(loss, strength=1e-4),
+        "expected the arguments (loss, penalty, *, has_aux=False), got strength=; write penalty=…",
+    ),
+    "an unexpected aux": (
+        lambda: regularized(lambda p: (1.0, p), l2)(PARAMS),
+        "expected a loss that returns a scalar with has_aux=False, got a tuple of 3 leaves; "
+        "write regularized(loss, penalty, has_aux=True) if that is meant",
+    ),
+    "no aux": (
+        lambda: regularized(lambda p: 1.0, l2, has_aux=True)(PARAMS),
+        "expected a loss that returns (scalar, aux) with has_aux=True, got 1.0; "
+        "write regularized(loss, penalty, has_aux=False) if that is meant",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), MISUSE.values(), ids=MISUSE)
+def test_misuse_says_what_to_write(call, message):
+    with pytest.raises(TypeError, match=f"^{re.escape('regularized: ' + message)}$"):
+        call()
 
 
 # --- several devices: one example on each, gradients from 6.5 to 12.5, mean 9.5 ---

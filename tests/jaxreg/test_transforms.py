@@ -10,11 +10,13 @@ import numpy as np
 import optax
 import pytest
 
+import jaxreg
 from jaxreg import (
     add_penalty_gradient,
     decoupled_decay,
     l1,
     l2,
+    project,
     proximal_step,
     regularized,
     weights,
@@ -397,18 +399,145 @@ def test_missing_params_name_the_call_to_make(name):
         optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))
 
 
-@pytest.mark.parametrize("make", [add_penalty_gradient, lambda p: proximal_step(p, 0.1)])
-@pytest.mark.parametrize("wrong", [1e-4, None, jnp.array(0.1)], ids=repr)
-def test_what_is_no_penalty_raises_with_the_recipe(make, wrong):
-    with pytest.raises(TypeError) as error:
-        make(wrong)
-    assert re.fullmatch(
-        r"(add_penalty_gradient|proximal_step): expected a penalty such as 1e-4 \* l2, got "
-        + re.escape(repr(wrong))
-        + r"; inside optax.inject_hyperparams inject the numbers: "
-        r"lambda strength, learning_rate: optax.chain\(...strength \* l2...\)",
-        str(error.value),
-    )
+RECIPE = (
+    "give the function 1e-4 * l2, not its value 1e-4 * l2(params); inside "
+    "optax.inject_hyperparams inject the numbers: "
+    "lambda strength, learning_rate: optax.chain(...strength * l2...)"
+)
+NO_PENALTY = {
+    "a number": (1e-4, "0.0001; write {name}(0.0001 * l2)"),
+    "None": (None, f"None; {RECIPE}"),
+    "its value": (l2(jnp.ones(2)), f"a float32 array of shape (); {RECIPE}"),
+    "parameters": (
+        {"w": jnp.ones(2)},
+        "a dict of 1 float32 array; write {name}(1e-4 * l2), and give the parameters to init and "
+        "update",
+    ),
+    "an optimizer": (
+        optax.adam(1e-3),
+        "an optimizer; join them: optax.chain({name}(…), optimizer)",
+    ),
+    "a factory": (
+        jaxreg.group_lasso,
+        "the function group_lasso; call it: {name}(1e-4 * group_lasso(axis))",
+    ),
+    "its class": (type(l2), "the class L2; call it: {name}(1e-4 * L2())"),
+    "its gradient": (
+        (0.5 * l2).grad,
+        "the function grad; give the penalty itself: {name}(0.5 * l2)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "message"), NO_PENALTY.values(), ids=NO_PENALTY)
+def test_what_is_no_penalty_raises_with_what_to_write(wrong, message):
+    makers = {
+        "add_penalty_gradient": add_penalty_gradient,
+        "proximal_step": lambda penalty: proximal_step(penalty, 0.1),
+    }
+    for name, make in makers.items():
+        expected = f"{name}: expected a penalty such as 1e-4 * l2, got {message}"
+        with pytest.raises(TypeError, match=text(expected.replace("{name}", name))):
+            make(wrong)
+
+
+STEP = (
+    "; write optax.chain(optimizer, proximal_step(penalty, learning_rate)), with the learning rate "
+    'of the optimizer, or proximal_step(penalty, optimizer=optax.adam(lr), metric="adam")'
+)
+RATE = (
+    "; write optax.chain(optimizer, decoupled_decay(rate, learning_rate)), with the learning rate "
+    "of the optimizer, or 1.0 for decay that does not depend on it"
+)
+NUMBER = "expected {} to be a number or a schedule, got"
+DECAY = "decoupled_decay: expected the arguments (rate, learning_rate, *, where=None, "
+WRONG_CALLS = {
+    "no learning rate": (
+        lambda: decoupled_decay(0.1),
+        DECAY + "reference=None, cautious=False), got none for learning_rate; "
+        "write decoupled_decay(rate, learning_rate)",
+    ),
+    "mask=": (
+        lambda: decoupled_decay(0.1, 0.1, mask=jaxreg.weights),
+        DECAY + "reference=None, cautious=False), got mask=; write where=…",
+    ),
+    "a third argument": (
+        lambda: decoupled_decay(0.1, 0.1, jaxreg.weights),
+        DECAY + "reference=None, cautious=False), got 3 without a name; "
+        "write decoupled_decay(rate, learning_rate, where=…)",
+    ),
+    "weight_decay=, lr=": (
+        lambda: decoupled_decay(weight_decay=0.1, lr=0.1),
+        DECAY + "reference=None, cautious=False), got weight_decay=, lr=; "
+        "write rate=…, learning_rate=…",
+    ),
+    "None": (
+        lambda: decoupled_decay(0.1, None),
+        f"decoupled_decay: {NUMBER.format('learning_rate')} None{RATE}",
+    ),
+    "an optimizer": (
+        lambda: decoupled_decay(optax.constant_schedule(0.1), optax.adam(1e-3)),
+        f"decoupled_decay: {NUMBER.format('learning_rate')} an optimizer{RATE}",
+    ),
+    "text": (
+        lambda: decoupled_decay("0.1", 0.1),
+        f"decoupled_decay: {NUMBER.format('rate')} the string '0.1'{RATE}",
+    ),
+    "an optimizer's factory": (
+        lambda: decoupled_decay(0.1, optax.adam).init(jnp.ones(2)),
+        "decoupled_decay, learning_rate: expected a number from the schedule, got an optimizer",
+    ),
+    "the optimizer in the learning rate's place": (
+        lambda: proximal_step(l1, optax.adam(1e-3)),
+        f"proximal_step: {NUMBER.format('learning_rate')} an optimizer{STEP}",
+    ),
+    "exchanged": (
+        lambda: proximal_step(0.1, 2 * l1),
+        "proximal_step: expected a penalty and a learning rate, got them exchanged; "
+        "write proximal_step(2.0 * l1, learning_rate)",
+    ),
+    "no optimizer": (
+        lambda: proximal_step(l1, optimizer=0.1, metric="adam"),
+        "proximal_step: expected an optimizer for metric='adam', got 0.1; write "
+        'proximal_step(penalty, optimizer=optax.adam(lr), metric="adam")',
+    ),
+    "a constraint not yet made": (
+        lambda: project(jaxreg.box),
+        "project: expected a constraint, got the function box; call it: project(box(lower, upper))",
+    ),
+    "a bound": (
+        lambda: project(0.1),
+        "project: expected a constraint such as max_norm(bound=2.0, axis=0), got 0.1; the others "
+        "are box(lower, upper) and non_negative",
+    ),
+    "a schedule of numbers": (
+        lambda: add_penalty_gradient(optax.constant_schedule(0.1)).init(jnp.ones(2)),
+        "add_penalty_gradient: expected a schedule step -> penalty, got one that returns 0.1; "
+        "write add_penalty_gradient(lambda step: schedule(step) * l2)",
+    ),
+    "a strength beside": (
+        lambda: add_penalty_gradient(l2, 1e-4),
+        "add_penalty_gradient: expected the arguments (penalty), got 2 without a name; "
+        "write add_penalty_gradient(penalty)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG_CALLS.values(), ids=WRONG_CALLS)
+def test_a_wrong_call_says_what_to_write(call, message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}(\n|$)"):
+        call()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_python_numbers_for_parameters_are_refused_and_empty_trees_are_not(name):
+    for numbers in ([1.0, 2.0], {"k": 0.5, "n": 2}, 1.0):
+        with pytest.raises(ValueError, match=f"^{name}: expected at least one floating-point arr"):
+            FORMS[name](0.1).init(numbers)
+    for silent in ({}, {"layer": optax.MaskedNode()}, (), {"n": jnp.arange(3)}):
+        transform = FORMS[name](0.1)
+        updates, _ = transform.update(silent, transform.init(silent), silent)
+        assert jax.tree.structure(updates) == jax.tree.structure(silent)
 
 
 @pytest.mark.parametrize(
