@@ -49,7 +49,7 @@ def load(name: str) -> Dataset:
     Raises:
         DataError: No such set, not one of images of one shape with labels, or not to be had.
     """
-    source = f"tfds:{name}"
+    source = f"--data tfds:{name}"
     _require(source, "tensorflow_datasets")
     with _quiet():
         builder = _builder(source, name)
@@ -59,7 +59,7 @@ def load(name: str) -> Dataset:
         if splits is None:
             splits = _prepared_splits(source, builder, shape, classes)
             _store(cache, splits)
-    return Dataset(source, *splits, classes)
+    return Dataset(f"tfds:{name}", *splits, classes)
 
 
 def _require(source: str, *packages: str) -> None:
@@ -67,7 +67,7 @@ def _require(source: str, *packages: str) -> None:
         if importlib.util.find_spec(package) is None:
             raise DataError(
                 f"{source}: expected the package {package}, which is not installed; "
-                f'run pip install "jaxreg[{EXTRAS[package]}]"'
+                f'run pip install ".[{EXTRAS[package]}]"'
             )
 
 
@@ -96,7 +96,8 @@ def _builder(source: str, name: str) -> Any:
         return tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
     except tfds.core.DatasetNotFoundError as error:
         near = difflib.get_close_matches(name, tfds.list_builders(with_community_datasets=False))
-        hint = f"; did you mean {' or '.join(f'tfds:{match}' for match in near)}?" if near else ""
+        names = " or ".join(f"--data tfds:{match}" for match in near)
+        hint = f"; did you mean {names}?" if near else ""
         raise DataError(
             f"{source}: expected a name that TensorFlow Datasets {tfds.__version__} knows, "
             f'found "{name}"{hint}'
@@ -152,7 +153,10 @@ def _prepare(source: str, builder: Any) -> None:
     import tensorflow_datasets as tfds
 
     _require(source, "tensorflow", "array_record", "importlib_resources")
-    print(f"{source}: preparing it in {builder.data_path} (once)", file=sys.stderr)
+    print(
+        f"{source.removeprefix('--data ')}: preparing it in {builder.data_path} (once)",
+        file=sys.stderr,
+    )
     # The prepared files that TFDS offers for download are tfrecord.
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:

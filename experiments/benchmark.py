@@ -1,6 +1,6 @@
 """`python -m experiments.benchmark`: speed against the peers, as ratios measured in one run.
 
-It needs the packages that it compares with: pip install "jaxreg[benchmark]".
+It needs the packages that it compares with: pip install ".[benchmark]".
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ Suite = Literal["main", "penalties", "decay", "sweep"]
 class BenchmarkConfig:
     """Measures jaxreg and other frameworks in turns, and shows times as ratios with their spread.
 
-    It needs the packages that it compares with: pip install "jaxreg[benchmark]".
+    It needs the packages that it compares with: pip install ".[benchmark]".
     """
 
     suite: Suite = "main"
@@ -80,7 +80,7 @@ def check(config: BenchmarkConfig, packages: Sequence[str]) -> None:
     if missing:
         raise ConfigError(
             f"--suite {config.suite}: expected {', '.join(packages)} to be installed, "
-            f'but {", ".join(missing)} is missing; pip install "jaxreg[benchmark]"'
+            f'but {", ".join(missing)} is missing; pip install ".[benchmark]"'
         )
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import tyro
+try:
+    import tyro
+except ModuleNotFoundError:
+    sys.exit(
+        'Error: expected the package tyro, which is not installed; pip install ".[experiments]"'
+    )
 
 from experiments._dataset import DataError
 from experiments.config import ConfigError
@@ -23,8 +29,39 @@ def run_command(name: str, main: Callable[[C], None], settings: type[C]) -> None
     0 if all went well; 2 after one line on stderr for input that cannot be meant; 130 if
     interrupted, once ``main`` has put on disk what it has; 75 if another process was lost.
     """
+    if mistake := unknown_option(sys.argv[1:], settings):
+        print(f"Error: {mistake}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
     config = tyro.cli(settings, prog=f"python -m experiments.{name}", config=_STYLE)
     sys.exit(status_of(lambda: main(config)))
+
+
+ELSEWHERE = {
+    "learning-rate": ("lr", "eta", "alpha", "step-size"),
+    "weight-decay": ("wd", "decay"),
+    "strength": ("lambda", "l2", "lam", "reg", "regularization"),
+    "l1-strength": ("l1", "lambda1"),
+    "batch-size": ("bs", "batch"),
+    "epochs": ("num-epochs", "n-epochs", "max-epochs"),
+    "optimizer": ("optim", "opt"),
+    "data": ("dataset", "data-dir", "data-path", "source"),
+    "hidden": ("width", "units", "hidden-size", "hidden-dim"),
+    "platform": ("device", "backend", "accelerator", "gpu", "cuda", "tpu", "cpu"),
+    "devices": ("num-devices", "n-devices", "gpus", "chips"),
+    "output": ("out", "output-dir", "outdir", "save-dir", "logdir"),
+    "seed": ("random-seed", "random-state"),
+    "dtype": ("precision", "bf16"),
+}
+"""What an option is called elsewhere: too unlike it for the command line to guess."""
+
+
+def unknown_option(arguments: Sequence[str], settings: type[Any]) -> str | None:
+    """Of the first option that has another name here: which one is meant."""
+    ours = {field.name.replace("_", "-") for field in dataclasses.fields(settings)}
+    names = {other: own for own in ours for other in ELSEWHERE.get(own, ())}
+    given = (a[2:].partition("=")[0].replace("_", "-") for a in arguments if a.startswith("--"))
+    wrong = next((name for name in given if name in names and name not in ours), None)
+    return wrong and f"--{wrong}: expected an option that there is; write --{names[wrong]}"
 
 
 def status_of(work: Callable[[], None]) -> int:
@@ -33,6 +70,13 @@ def status_of(work: Callable[[], None]) -> int:
         work()
     except (ConfigError, DataError, OutputError) as error:
         print(f"Error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except ModuleNotFoundError as error:
+        print(
+            f"Error: expected the package {error.name}, which is not installed; "
+            f'pip install ".[experiments]"',
+            file=sys.stderr,
+        )
         return BAD_INPUT
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

@@ -34,8 +34,18 @@ WELL_KNOWN = {"mnist": "mnist", "digits": "digits"} | {
 }
 
 
+def imports_packages(source: str) -> bool:
+    """Whether loading it imports packages, so that nothing else may be imported meanwhile.
+
+    While TensorFlow Datasets is imported, it puts a hook into the imports of every thread.
+    """
+    return source.partition(":")[0] in ("tfds", "digits")
+
+
 def load(source: str = "mnist") -> Dataset:
     """Loads an image classification set into memory.
+
+    Errors speak of ``--data``, by which every command takes the source.
 
     Args:
         source: `"mnist"`, the files in this repository; `"digits"`, the 1,797 digits of 8 x 8
@@ -65,7 +75,7 @@ def load(source: str = "mnist") -> Dataset:
     if kind == "tfds" and argument:
         return _tfds.load(argument)
     raise DataError(
-        f'source: expected "mnist", "digits", "idx:DIR" or "tfds:NAME", found "{source}"'
+        f"--data: expected mnist, digits, idx:DIR or tfds:NAME, found {source!r}"
         f"{_near_miss(source)}"
     )
 
@@ -76,7 +86,7 @@ def _load_digits() -> Dataset:
         from sklearn.datasets import load_digits
     except ImportError:
         raise DataError(
-            'source: expected scikit-learn, which "digits" comes with, found none; '
+            "--data digits: expected scikit-learn, which they come with, found none; "
             "pip install scikit-learn"
         ) from None
     values, classes = load_digits(return_X_y=True)
@@ -91,7 +101,7 @@ def _near_miss(source: str) -> str:
     kind, colon, argument = source.partition(":")
     known = {k: f"{k}:{argument}" for k in ("idx", "tfds")} if colon and argument else WELL_KNOWN
     matches = difflib.get_close_matches(kind.lower(), known, n=1)
-    return f'; did you mean "{known[matches[0]]}"?' if matches else ""
+    return f"; did you mean --data {known[matches[0]]}?" if matches else ""
 
 
 def _load_idx(source: str, directory: Path, classes: int | None = None) -> Dataset:
@@ -113,7 +123,7 @@ def _load_idx(source: str, directory: Path, classes: int | None = None) -> Datas
 def _locate(source: str, directory: Path) -> list[Path]:
     """The four files, in the order of `FILES`."""
     if not directory.is_dir():
-        raise DataError(f"{source}: expected a directory, found none at {directory}")
+        raise DataError(f"--data {source}: expected a directory, found none at {directory}")
     places = [
         place
         for place in (directory, directory / "raw", *sorted(directory.glob("*/raw")))
@@ -121,12 +131,14 @@ def _locate(source: str, directory: Path) -> list[Path]:
     ]
     if len(places) > 1:
         found = ", ".join(map(str, places))
-        raise DataError(f"{source}: expected one data set, found several; name one of {found}")
+        raise DataError(
+            f"--data {source}: expected one data set, found several; name one of {found}"
+        )
     place = places[0] if places else directory
     paths = [path for name in FILES if (path := _find(place, name))]
     if missing := [name for name in FILES if not _find(place, name)]:
         raise DataError(
-            f"{source}: expected four idx files, gzipped or not, in {place}, "
+            f"--data {source}: expected four idx files, gzipped or not, in {place}, "
             f"found {len(paths)}; missing: {', '.join(missing)}"
         )
     return paths

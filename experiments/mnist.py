@@ -1,7 +1,7 @@
 """`python -m experiments.mnist`: the main job, MNIST with λ‖w‖² in the loss.
 
 Heavy imports wait until the options are known to be good, and overlap: the data is unpacked while
-jax is imported, matplotlib is imported while the device trains.
+jax is imported, unless that imports packages too; matplotlib is imported while the device trains.
 """
 
 from time import perf_counter
@@ -19,7 +19,7 @@ from typing import Any  # noqa: E402
 
 from experiments.command import INTERRUPTED, run_command  # noqa: E402
 from experiments.config import Config, describe_problem, resolved  # noqa: E402
-from experiments.data import Dataset, load  # noqa: E402
+from experiments.data import Dataset, imports_packages, load  # noqa: E402
 from experiments.records import append, open_folder, read, write_config  # noqa: E402
 
 OPTIMIZERS = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
@@ -64,12 +64,13 @@ def _prepare(config: Config, pool: ThreadPoolExecutor) -> Job | None:
 
     A process that is not the first has no more to do: it trains here, and has no job.
     """
-    loading = pool.submit(_timed, load, config.data)
+    alone = imports_packages(config.data)
+    loading = None if alone else pool.submit(_timed, load, config.data)
     from experiments import devices, runner
 
     seconds = {"import": perf_counter() - STARTED}
     device = runner.choose_device(config)
-    dataset, seconds["data"] = loading.result()
+    dataset, seconds["data"] = loading.result() if loading else _timed(load, config.data)
     if config.connected:
         from experiments import hosts
 

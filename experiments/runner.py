@@ -71,11 +71,25 @@ def choose_device(config: Config) -> Any:
     try:
         return devices.chosen(config)[0]
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"--platform {config.platform}: expected such a device, but JAX finds none "
-            f"({reason}); install jaxreg[cuda] or jaxreg[tpu] there, or use --platform cpu"
-        ) from None
+        raise ConfigError(_no_device(config.platform, str(error).splitlines()[0])) from None
+
+
+NEEDED = {
+    "gpu": ("an NVIDIA GPU", 'on a machine with one and its driver pip install ".[cuda]"'),
+    "tpu": ("a TPU", 'on a Cloud TPU VM pip install ".[tpu]"'),
+}
+"""What a platform is, and how JAX comes to find it."""
+
+
+def _no_device(platform: str, reason: str) -> str:
+    device, advice = NEEDED.get(platform, ("a device", "unset JAX_PLATFORMS"))
+    reason = reason.partition(" (set JAX_PLATFORMS")[0].rstrip(".")
+    of_another = "known backends" in reason and platform in NEEDED
+    why = "" if of_another else f" ({reason})"
+    return (
+        f"--platform {platform}: expected {device}, but JAX finds none{why}; {advice}, or use "
+        f"--platform cpu"
+    )
 
 
 def expect_no_tpu() -> None:

@@ -1,7 +1,8 @@
 """The programs of the commands, compiled for TPU slices that are not here, and counted.
 
-`libtpu`, which ``jaxreg[tpu]`` brings, holds the compiler that a Cloud TPU machine uses. It runs on
-any Linux machine with an x86 processor, beside JAX on CPU, and takes shapes instead of arrays.
+`libtpu`, which ``pip install ".[tpu]"`` brings, holds the compiler that a Cloud TPU machine uses.
+It runs on any Linux machine with an x86 processor, beside JAX on CPU, and takes shapes instead of
+arrays.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def require_compiler() -> None:
     if not os.environ.get("TPU_LIBRARY_PATH") and importlib.util.find_spec("libtpu") is None:
         raise ConfigError(
             "tpu_plan: expected the TPU compiler, but libtpu is not installed; "
-            'pip install "jaxreg[tpu]", on Linux with an x86 processor'
+            'pip install ".[tpu]", on Linux with an x86 processor'
         )
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)

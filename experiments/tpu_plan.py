@@ -39,7 +39,7 @@ NOTE = (
 class PlanConfig(Config):
     """Compiles the main job and a sweep for TPU slices, here, and shows what they cost each chip.
 
-    It needs the TPU compiler, and no TPU: pip install "jaxreg[tpu]".
+    It needs the TPU compiler, and no TPU: pip install ".[tpu]".
     """
 
     topology: tuple[str, ...] = ("v5e:1x1", "v5e:4x4", "v5e:16x16")

@@ -129,16 +129,16 @@ def decoupled_decay(
 
 
 def _decayed(u: Any, leaf: Leaf, factors: Any, named: Any, cautious: bool) -> Any:
-    w = leaf.value
+    w = jnp.asarray(leaf.value)
     real = _tree.real_dtype(_tree.widen(w).dtype)  # schedules are float32 whatever the parameters
     learning_rate, rate = (factor.astype(real) for factor in factors)
     amount = learning_rate * rate
     distance = w if named is None else w - _tree.named(named, leaf).astype(w.dtype)
     decay = amount.astype(w.dtype) * distance
     if cautious:
-        towards = jnp.real(jnp.conj(u) * distance.astype(u.dtype)) <= 0
+        towards = jnp.real(jnp.conj(u) * _number.cast(distance, u.dtype)) <= 0
         decay = jnp.where(towards, decay, 0)
-    return u - decay.astype(u.dtype)
+    return u - _number.cast(decay, u.dtype)
 
 
 def _warn_of_rounding(amount: float, chosen: Where, leaves: Sequence[Leaf]) -> None:

@@ -139,7 +139,7 @@ def _filled(most: int, w: Any) -> Any:
         return w
     rng, shape = np.random.default_rng(0), tuple(min(n, most) for n in w.shape)
     numbers = rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape)
-    wide = np.promote_types(w.dtype, np.float32)
+    wide = jax.dtypes.canonicalize_dtype(np.promote_types(w.dtype, np.float32))
     return numbers.astype(wide) if _is_float(w) else np.zeros(shape, w.dtype)
 
 

@@ -76,7 +76,7 @@ def scalar(name: str, number: Any, dtype: Any) -> jax.Array:
             f"{name}: expected a scalar, got an array of shape {jnp.shape(number)}; "
             f"map over it: jax.vmap(lambda {name}: …)(values)"
         )
-    return jnp.asarray(number).astype(dtype)
+    return cast(number, dtype)
 
 
 def cast(array: Any, dtype: Any) -> jax.Array:

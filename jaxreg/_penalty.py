@@ -60,6 +60,10 @@ class Penalty(SumsAndMultiplesOnly):
     are ``p.on(where)``, on some leaves only, and ``p.around(reference)``, of the distance to a
     reference. Strengths may be Python numbers, arrays or traced values.
 
+    `jax.jit` traces them all, so that a new strength compiles nothing. ``equinox.filter_jit`` takes
+    Python numbers for constants and compiles for each: give it ``jnp.asarray(strength) * l2``.
+    NumPy's float64 counts as float32 unless x64 is enabled, as everywhere in JAX.
+
     To write one, subclass with ``@jaxreg.pytree`` and define ``array_value(w)`` and
     ``array_prox(w, step)`` for one array of at least float32, of strength 1; the base class does
     trees, dtypes, selection and strength. ``array_grad`` defaults to automatic differentiation,

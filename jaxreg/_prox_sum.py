@@ -57,7 +57,7 @@ def _proxes_composed(leaf: Leaf, terms: Sequence[Term], step: jax.Array, *, diag
         prox = term.unit.array_metric_prox if diagonal else term.unit.array_prox
         centre = 0 if term.reference is None else term.centre(leaf)
         w = centre + prox(w - centre, term.strength_in(real) * step)
-    return w.astype(leaf.value.dtype)
+    return _number.cast(w, leaf.value.dtype)
 
 
 def _composed(terms: list[Term], leaf: Leaf, diagonal: bool) -> Sequence[Term]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from jaxreg import _metric, _tree
+from jaxreg import _metric, _number, _tree
 from jaxreg._brief import brief, is_optimizer
 from jaxreg._calls import explained
 from jaxreg._parameters import refuse_numbers
@@ -206,16 +206,17 @@ def _prox_last(
         length = number_at(name, "learning_rate", step, count)
 
         def landed(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
-            return prox_of_sum(_arrived(u, leaf), terms, length) - leaf.value
+            moved = prox_of_sum(_arrived(u, leaf), terms, length) - leaf.value
+            return _number.cast(moved, u.dtype)
 
         rows = acting(penalty_at(name, penalty, count), updates, leaves)
-        return [landed(*row).astype(row[0].dtype) if row[2] else row[0] for row in rows]
+        return [landed(*row) if row[2] else row[0] for row in rows]
 
     return transformation(name, move)
 
 
 def _arrived(u: Any, leaf: Leaf) -> Leaf:
-    return leaf._replace(value=leaf.value + u.astype(leaf.value.dtype))
+    return leaf._replace(value=leaf.value + _number.cast(u, leaf.value.dtype))
 
 
 # --- in the metric of an optimizer ---
@@ -290,6 +291,6 @@ def _landed(
         if not terms or leaf.key not in steps:
             return u
         v = metric_prox_of_sum(_arrived(u, leaf), terms, steps[leaf.key])
-        return (v - leaf.value).astype(u.dtype)
+        return _number.cast(v - leaf.value, u.dtype)
 
     return [landed(*row) for row in acting(penalty, updates, leaves)]

@@ -189,6 +189,56 @@ def from_elastic_net(alpha: Any, l1_ratio: Any, *, half: bool = True) -> Elastic
     return ElasticNetStrengths(both * l1_ratio, both * (1 - l1_ratio) / 2)
 
 
+class LogisticParameters(NamedTuple):
+    """scikit-learn's parametrisation: C·Σ loss + l1_ratio·‖w‖₁ + ½(1 − l1_ratio)·‖w‖²."""
+
+    c: Any
+    l1_ratio: Any
+
+
+@explained
+def to_logistic_elastic_net(*, l1: Any, l2: Any, examples: int) -> LogisticParameters:
+    """scikit-learn's ``LogisticRegression(C, l1_ratio)`` with both penalties.
+
+    It minimises C·Σ loss + l1_ratio·‖w‖₁ + ½(1 − l1_ratio)·‖w‖², by ``solver="saga"``; before its
+    release 1.8 it wants ``penalty="elasticnet"`` too.
+
+    Args:
+      l1: λ₁ of Σ|w|, beside the mean cross-entropy.
+      l2: λ of Σ|w|².
+      examples: n.
+
+    Returns:
+      ``(c, l1_ratio)`` with c = 1/(n(λ₁ + 2λ)) and l1_ratio = λ₁/(λ₁ + 2λ): with one of them 0
+      what `to_logistic_c` gives.
+
+    Raises:
+      ValueError: if both are 0, for which C is infinite.
+
+    >>> to_logistic_elastic_net(l1=0.25, l2=0.125, examples=8)
+    LogisticParameters(c=0.25, l1_ratio=0.5)
+    """
+    l1, l2 = _number.checked("l1", l1), _number.checked("l2", l2)
+    both = _number.positive("l1 + 2·l2", l1 + 2 * l2)
+    return LogisticParameters(1 / (_number.positive("examples", examples) * both), l1 / both)
+
+
+@explained
+def from_logistic_elastic_net(c: Any, l1_ratio: Any, examples: int) -> ElasticNetStrengths:
+    """λ₁ and λ for scikit-learn's ``LogisticRegression(C=c, l1_ratio=l1_ratio)``.
+
+    Raises:
+      ValueError: if ``l1_ratio`` exceeds 1.
+
+    >>> from_logistic_elastic_net(0.25, 0.5, examples=8)
+    ElasticNetStrengths(l1=0.25, l2=0.125)
+    """
+    c, examples = _number.positive("c", c), _number.positive("examples", examples)
+    l1_ratio = _number.at_most_one("l1_ratio", _number.checked("l1_ratio", l1_ratio))
+    both = 1 / (examples * c)
+    return ElasticNetStrengths(both * l1_ratio, both * (1 - l1_ratio) / 2)
+
+
 @explained
 def to_half_l2(strength: Any) -> Any:
     """λ' of the papers that write ½λ'‖w‖², whose gradient is λ'w: twice λ.

@@ -89,7 +89,8 @@ class Term:
         size = jnp.abs(_tree.widen(leaf.value))
         if self.reference is not None:
             size = size + jnp.abs(self.centre(leaf))
-        return 4 * jnp.finfo(leaf.value.dtype).eps.astype(size.dtype) * size
+        stored = jnp.finfo(jax.dtypes.canonicalize_dtype(leaf.value.dtype))
+        return 4 * stored.eps.astype(size.dtype) * size
 
     def grad(self, leaf: Leaf) -> jax.Array:
         w = self.offset(leaf)
@@ -125,4 +126,4 @@ def grad_of_sum(leaf: Leaf, terms: Sequence[Term]) -> Any:
     if not terms:
         return jnp.zeros_like(leaf.value) if _number.is_numeric(leaf.value) else leaf.value
     grads = [term.grad(leaf) for term in terms]
-    return functools.reduce(jnp.add, grads).astype(leaf.value.dtype)
+    return _number.cast(functools.reduce(jnp.add, grads), leaf.value.dtype)

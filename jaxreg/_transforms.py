@@ -83,7 +83,7 @@ def add_penalty_gradient(penalty: PenaltyOrSchedule) -> optax.GradientTransforma
 
 
 def _with_gradient(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
-    return u + grad_of_sum(leaf, terms).astype(u.dtype)
+    return u + _number.cast(grad_of_sum(leaf, terms), u.dtype)
 
 
 def transformation(

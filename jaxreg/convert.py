@@ -9,7 +9,8 @@ Of a penalty in the loss, or coupled: λ as
 - `to_torch_weight_decay`: PyTorch's SGD and Adam, ``optax.add_decayed_weights`` before one: 2λ
 - `to_half_l2`: the papers' ½λ'‖w‖²: 2λ
 - `to_keras_l2`: Keras's ``regularizers.L2``: λ
-- `to_ridge_alpha`, `to_logistic_c`, `to_elastic_net`: scikit-learn, which sums over n examples
+- `to_ridge_alpha`, `to_logistic_c`, `to_elastic_net`, `to_logistic_elastic_net`: scikit-learn,
+  which sums over n examples
 - `to_prior_precision`: the Gaussian prior that λ amounts to: 2nλ
 
 Of decay beside the step, which for SGD is the same thing: λ as
@@ -43,10 +44,12 @@ from jaxreg._rates import to_timescale as to_timescale
 from jaxreg._rates import to_total_decay as to_total_decay
 from jaxreg._strengths import ElasticNetParameters as ElasticNetParameters
 from jaxreg._strengths import ElasticNetStrengths as ElasticNetStrengths
+from jaxreg._strengths import LogisticParameters as LogisticParameters
 from jaxreg._strengths import from_elastic_net as from_elastic_net
 from jaxreg._strengths import from_half_l2 as from_half_l2
 from jaxreg._strengths import from_keras_l2 as from_keras_l2
 from jaxreg._strengths import from_logistic_c as from_logistic_c
+from jaxreg._strengths import from_logistic_elastic_net as from_logistic_elastic_net
 from jaxreg._strengths import from_prior_precision as from_prior_precision
 from jaxreg._strengths import from_ridge_alpha as from_ridge_alpha
 from jaxreg._strengths import from_torch_weight_decay as from_torch_weight_decay
@@ -54,6 +57,7 @@ from jaxreg._strengths import to_elastic_net as to_elastic_net
 from jaxreg._strengths import to_half_l2 as to_half_l2
 from jaxreg._strengths import to_keras_l2 as to_keras_l2
 from jaxreg._strengths import to_logistic_c as to_logistic_c
+from jaxreg._strengths import to_logistic_elastic_net as to_logistic_elastic_net
 from jaxreg._strengths import to_prior_precision as to_prior_precision
 from jaxreg._strengths import to_ridge_alpha as to_ridge_alpha
 from jaxreg._strengths import to_torch_weight_decay as to_torch_weight_decay

@@ -235,7 +235,7 @@ def test_an_idx_directory_must_be_there(tmp_path):
     with pytest.raises(DataError) as error:
         load(f"idx:{tmp_path}/none")
     assert str(error.value) == (
-        f"idx:{tmp_path}/none: expected a directory, found none at {tmp_path}/none"
+        f"--data idx:{tmp_path}/none: expected a directory, found none at {tmp_path}/none"
     )
 
 
@@ -246,7 +246,7 @@ def test_missing_idx_files_are_named(tmp_path, kept):
         load(f"idx:{tmp_path}")
     missing = ", ".join(name for name in data.FILES if name not in kept)
     assert str(error.value) == (
-        f"idx:{tmp_path}: expected four idx files, gzipped or not, in {tmp_path}, "
+        f"--data idx:{tmp_path}: expected four idx files, gzipped or not, in {tmp_path}, "
         f"found {len(kept)}; missing: {missing}"
     )
 
@@ -257,7 +257,7 @@ def test_one_idx_directory_holds_one_set(tmp_path):
     with pytest.raises(DataError) as error:
         load(f"idx:{tmp_path}")
     assert str(error.value) == (
-        f"idx:{tmp_path}: expected one data set, found several; "
+        f"--data idx:{tmp_path}: expected one data set, found several; "
         f"name one of {tmp_path}/KMNIST/raw, {tmp_path}/MNIST/raw"
     )
 
@@ -265,11 +265,11 @@ def test_one_idx_directory_holds_one_set(tmp_path):
 @pytest.mark.parametrize(
     ("source", "hint"),
     [
-        ("minst", '; did you mean "mnist"?'),
-        ("MNIST", '; did you mean "mnist"?'),
-        ("fashionmnist", '; did you mean "tfds:fashion_mnist"?'),
-        ("cifar", '; did you mean "tfds:cifar10"?'),
-        ("tdfs:mnist", '; did you mean "tfds:mnist"?'),
+        ("minst", "; did you mean --data mnist?"),
+        ("MNIST", "; did you mean --data mnist?"),
+        ("fashionmnist", "; did you mean --data tfds:fashion_mnist?"),
+        ("cifar", "; did you mean --data tfds:cifar10?"),
+        ("tdfs:mnist", "; did you mean --data tfds:mnist?"),
         ("idx:", ""),
         ("photographs", ""),
     ],
@@ -278,7 +278,7 @@ def test_an_unknown_source_names_the_nearest(source, hint):
     with pytest.raises(DataError) as error:
         load(source)
     assert str(error.value) == (
-        f'source: expected "mnist", "digits", "idx:DIR" or "tfds:NAME", found "{source}"{hint}'
+        f"--data: expected mnist, digits, idx:DIR or tfds:NAME, found {source!r}{hint}"
     )
 
 
@@ -391,20 +391,21 @@ REFUSED = {
 @pytest.mark.parametrize(("name", "message"), REFUSED.items(), ids=REFUSED)
 def test_tfds_refuses_what_is_no_image_classification_set(tmp_path, monkeypatch, name, message):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    assert refusal(f"tfds:{name}") == f"tfds:{name}: {message}; choose another set"
+    assert refusal(f"tfds:{name}") == f"--data tfds:{name}: {message}; choose another set"
 
 
 def test_tfds_names_the_nearest_set():
     assert refusal("tfds:minst").startswith(
-        f"tfds:minst: expected a name that TensorFlow Datasets {tfds.__version__} knows, "
-        'found "minst"; did you mean tfds:mnist'
+        f"--data tfds:minst: expected a name that TensorFlow Datasets {tfds.__version__} knows, "
+        'found "minst"; did you mean --data tfds:mnist'
     )
 
 
 def test_tfds_says_which_version_there_is():
     message = refusal("tfds:mnist:9.9.9")
     assert message.startswith(
-        "tfds:mnist:9.9.9: expected NAME, NAME/CONFIG or NAME:VERSION, found AssertionError: "
+        "--data tfds:mnist:9.9.9: expected NAME, NAME/CONFIG or NAME:VERSION, "
+        "found AssertionError: "
     )
     assert message.endswith("Dataset mnist cannot be loaded at version 9.9.9, only: 3.0.1.")
 
@@ -414,7 +415,7 @@ def test_tfds_says_what_to_do_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setattr(downloader, "MAX_RETRIES", 0)  # ten take three minutes
     message = refusal("tfds:tiny_unreachable")
     assert message.startswith(
-        "tfds:tiny_unreachable: expected TensorFlow Datasets to download and prepare it, "
+        "--data tfds:tiny_unreachable: expected TensorFlow Datasets to download and prepare it, "
         "found ConnectionError: "
     )
     assert message.endswith(
@@ -443,8 +444,8 @@ for package in {list(extras)}:
 print(json.dumps(messages))
 """
     assert json.loads(run(program, TFDS_DATA_DIR=str(tmp_path)).stdout) == [
-        f"tfds:mnist: expected the package {package}, which is not installed; "
-        f'run pip install "jaxreg[{extra}]"'
+        f"--data tfds:mnist: expected the package {package}, which is not installed; "
+        f'run pip install ".[{extra}]"'
         for package, extra in extras.items()
     ]
 

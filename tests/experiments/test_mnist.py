@@ -16,8 +16,9 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import mnist, records
-from experiments.config import Config
+from experiments import mnist, records, runner
+from experiments.command import status_of, unknown_option
+from experiments.config import Config, ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -147,12 +148,19 @@ def test_diverged_training_is_said_and_recorded(idx, tmp_path, capsys):
         (["--coupling", "los"], "Expected one of"),
         (["--epochs", "many"], "--epochs"),
         (["--strength", "-1"], "Error: --strength: expected a finite number ≥ 0, got -1.0"),
-        (["--data", "minst"], "Error: "),
-        (["--data", "idx:/nowhere"], "Error: "),
+        (
+            ["--data", "minst"],
+            "Error: --data: expected mnist, digits, idx:DIR or tfds:NAME, found 'minst'; "
+            "did you mean --data mnist?",
+        ),
+        (
+            ["--data", "idx:/nowhere"],
+            "Error: --data idx:/nowhere: expected a directory, found none at /nowhere",
+        ),
         (["--output", f"{__file__}/run"], "Error: --output: expected a folder that can be written"),
         (
             ["--platform", "tpu"],
-            "Error: --platform tpu: expected such a device, but JAX finds none",
+            "Error: --platform tpu: expected a TPU, but JAX finds none",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -163,6 +171,95 @@ def test_mistakes_are_one_clear_line_and_status_2(options, message):
     assert message in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert "Epoch 1" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "own"),
+    [
+        (["--lr", "0.1"], "learning-rate"),
+        (["--wd=1e-4"], "weight-decay"),
+        (["--lambda", "1"], "strength"),
+        (["--batch_size", "32", "--gpu"], "platform"),
+        (["--output_dir", "x"], "output"),
+    ],
+)
+def test_an_option_by_another_name_is_told_its_own(option, own):
+    wrong = next(o for o in reversed(option) if o.startswith("--")).partition("=")[0]
+    assert unknown_option(option, Config) == (
+        f"{wrong.replace('_', '-')}: expected an option that there is; write --{own}"
+    )
+
+
+def test_every_option_is_known():
+    for field in dataclasses.fields(Config):
+        for option in (field.name, field.name.replace("_", "-"), f"no-{field.name}"):
+            assert unknown_option([f"--{option}", "--data=x"], Config) is None
+
+
+def test_a_missing_package_is_named_with_its_extra(capsys):
+    def work():
+        raise ModuleNotFoundError("No module named 'flax'", name="flax")
+
+    assert status_of(work) == 2
+    assert capsys.readouterr().err == (
+        'Error: expected the package flax, which is not installed; pip install ".[experiments]"\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("platform", "reason", "message"),
+    [
+        (
+            "gpu",
+            "Unable to initialize backend 'rocm': Backend 'rocm' is not in the list of known "
+            "backends: ['cpu', 'tpu']. (set JAX_PLATFORMS='' to choose)",
+            "--platform gpu: expected an NVIDIA GPU, but JAX finds none; on a machine with one and "
+            'its driver pip install ".[cuda]", or use --platform cpu',
+        ),
+        (
+            "tpu",
+            "Unable to initialize backend 'tpu': in use. (set JAX_PLATFORMS='' to choose)",
+            "--platform tpu: expected a TPU, but JAX finds none (Unable to initialize backend "
+            "'tpu': in use); on a Cloud TPU VM pip install \".[tpu]\", or use --platform cpu",
+        ),
+        (
+            "auto",
+            "Backend 'foo' is not in the list of known backends: ['cpu']",
+            "--platform auto: expected a device, but JAX finds none (Backend 'foo' is not in the "
+            "list of known backends: ['cpu']); unset JAX_PLATFORMS, or use --platform cpu",
+        ),
+    ],
+)
+def test_a_platform_that_is_missing_is_spoken_of_alone(platform, reason, message, monkeypatch):
+    def devices_of(config):
+        raise RuntimeError(reason)
+
+    monkeypatch.setattr(runner.devices, "chosen", devices_of)
+    monkeypatch.setattr(runner.devices, "reserve", lambda config: None)
+    monkeypatch.setattr(runner.jax.config, "update", lambda name, value: None)
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        runner.choose_device(Config(platform=platform, compilation_cache=False))
+
+
+def test_nothing_is_imported_while_tensorflow_datasets_is(tmp_path):
+    """It puts a hook into the imports of every thread while it imports its own."""
+    (tmp_path / "tensorflow_datasets.py").write_text("""
+import builtins, threading, time
+own, original, meanwhile = threading.get_ident(), builtins.__import__, []
+
+def hooked(name, *args, **kwargs):
+    if threading.get_ident() != own:
+        meanwhile.append(name)
+    return original(name, *args, **kwargs)
+
+builtins.__import__ = hooked
+time.sleep(0.5)
+builtins.__import__ = original
+from experiments.data import DataError
+raise DataError(f"imported meanwhile: {meanwhile[:3]}")
+""")
+    done = command("--data", "tfds:mnist", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.stderr == "Error: imported meanwhile: []\n"
 
 
 def test_earlier_results_are_not_overwritten(tmp_path):

@@ -180,7 +180,7 @@ def test_missing_packages_are_named_with_what_brings_them() -> None:
         check(BenchmarkConfig(), ["json", "no_such_framework"])
     assert str(raised.value) == (
         "--suite main: expected json, no_such_framework to be installed, "
-        'but no_such_framework is missing; pip install "jaxreg[benchmark]"'
+        'but no_such_framework is missing; pip install ".[benchmark]"'
     )
 
 

@@ -25,7 +25,7 @@ from jaxreg._sweep import side_by_side
 ROOT = Path(__file__).parents[2]
 INSTALLED = importlib.util.find_spec("libtpu") is not None
 needs_compiler = pytest.mark.skipif(
-    not INSTALLED, reason='the TPU compiler is missing: pip install "jaxreg[tpu]"'
+    not INSTALLED, reason='the TPU compiler is missing: pip install ".[tpu]"'
 )
 
 TRAIN, TEST, EACH = 60_000, 10_000, 64  # images, and those on a chip in a step
@@ -243,7 +243,7 @@ def test_a_missing_compiler_is_named(monkeypatch):
         tpu.require_compiler()
     assert str(error.value) == (
         "tpu_plan: expected the TPU compiler, but libtpu is not installed; "
-        'pip install "jaxreg[tpu]", on Linux with an x86 processor'
+        'pip install ".[tpu]", on Linux with an x86 processor'
     )
 
 

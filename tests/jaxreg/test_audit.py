@@ -14,6 +14,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from flax.training.train_state import TrainState
 from jax.experimental.compilation_cache import compilation_cache
 from optax import contrib
 
@@ -32,6 +33,7 @@ from jaxreg import (
     regularized,
     weights,
 )
+from jaxreg._brief import brief
 
 PARAMS = {"bias": jnp.zeros(5), "kernel": jnp.zeros((4, 5))}
 RATE = 0.1
@@ -698,6 +700,18 @@ def test_the_report_prints_as_a_table():
     assert repr(report) == str(report)
 
 
+def test_what_holds_an_optimizer_is_judged_by_it():
+    class Model(nnx.Module):
+        def __init__(self):
+            self.kernel = nnx.Param(jnp.ones((2, 3)))
+
+    tx = optax.adamw(LR, weight_decay=RATE)
+    of_nnx = nnx.Optimizer(Model(), tx, wrt=nnx.Param)
+    of_linen = TrainState.create(apply_fn=None, params=PARAMS, tx=tx)
+    for holder in (of_nnx, of_linen):
+        assert set(audit(holder, PARAMS).forms.values()) == {"decoupled"}
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -706,6 +720,25 @@ def test_the_report_prints_as_a_table():
             TypeError,
             "audit: expected an optax optimizer, or a function learning_rate -> optimizer, got "
             "0.1; write audit(optax.adamw(1e-3), params)",
+        ),
+        (
+            lambda: audit(PARAMS, optax.sgd(LR)),
+            TypeError,
+            "audit: expected an optimizer and the parameters, got them exchanged; "
+            "write audit(optimizer, params)",
+        ),
+        (
+            lambda: audit(PARAMS, PARAMS),
+            TypeError,
+            "audit: expected an optax optimizer, or a function learning_rate -> optimizer, got "
+            f"{brief(PARAMS)}; write audit(optax.adamw(1e-3), params)",
+        ),
+        (
+            lambda: audit(optax.sgd(LR)),
+            TypeError,
+            "audit: expected the arguments (optimizer, params, *, learning_rates=None, steps=4, "
+            "update_args=None, loss=None, frozen=None), got none for params; "
+            "write audit(optimizer, params)",
         ),
         (
             lambda: audit(optax.sgd(LR), PARAMS, learning_rates=(0.1, 0.2)),

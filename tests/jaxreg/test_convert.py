@@ -160,6 +160,20 @@ def test_logistic_regression(norm: Any, unit: Any):
     assert residual(cross_entropy, 1.1 * STRENGTH * unit, w) > 1e-3
 
 
+@pytest.mark.parametrize("l2_strength", [STRENGTH, 0.3 * STRENGTH])
+def test_logistic_regression_with_both_penalties(l2_strength: float):
+    strengths = {"l1": 0.02, "l2": l2_strength}
+    c, l1_ratio = convert.to_logistic_elastic_net(**strengths, examples=len(CELLS))
+    model = LogisticRegression(C=c, l1_ratio=l1_ratio, solver="saga", **TIGHT)
+    w = model.fit(CELLS, LABELS).coef_[0]
+    assert residual(cross_entropy, elastic_net(**strengths), w) < 1e-8
+    assert residual(cross_entropy, elastic_net(l1=0.02, l2=1.1 * l2_strength), w) > 1e-4
+    assert residual(cross_entropy, elastic_net(l1=0.022, l2=l2_strength), w) > 1e-3
+    for one, norm in (({"l1": 0.02, "l2": 0}, "l1"), ({"l1": 0, "l2": 0.02}, "l2")):
+        both = convert.to_logistic_elastic_net(**one, examples=8)
+        assert both == (convert.to_logistic_c(0.02, 8, norm), float(norm == "l1"))
+
+
 def test_prior_precision_is_that_of_bayesian_ridge_regression():
     model = BayesianRidge(fit_intercept=False, tol=1e-12).fit(X, Y)
     noise = {"examples": N, "noise_variance": 1 / model.alpha_}
@@ -384,10 +398,19 @@ def test_inverse_of_the_elastic_net(half: bool):
         assert back._asdict() == pytest.approx(strengths)
 
 
+def test_inverse_of_the_elastic_net_of_logistic_regression():
+    for strengths in ({"l1": 0.3, "l2": 0.2}, {"l1": 0.0, "l2": 1.0}, {"l1": 2, "l2": 0}):
+        to = convert.to_logistic_elastic_net(**strengths, examples=7)
+        assert convert.from_logistic_elastic_net(*to, 7)._asdict() == pytest.approx(strengths)
+        traced = jax.jit(lambda l1, l2: convert.to_logistic_elastic_net(l1=l1, l2=l2, examples=7))
+        np.testing.assert_allclose(traced(**strengths), to, rtol=1e-6)
+
+
 def test_every_conversion_has_its_inverse_and_is_tested():
     functions = inspect.getmembers(convert, inspect.isfunction)
     public = {name.partition("_")[::2] for name, _ in functions if name[:2] in ("to", "fr")}
     names = {case.partition(",")[0] for case in PAIRS} | {"elastic_net"}
+    names |= {"logistic_elastic_net"}
     assert public == {(way, name) for way in ("to", "from") for name in names}
 
 
@@ -419,6 +442,18 @@ def test_every_conversion_has_its_inverse_and_is_tested():
         ),
         (lambda: convert.to_elastic_net(l1=0, l2=0), "l1 + 2·l2: expected a number > 0, got 0"),
         (lambda: convert.from_elastic_net(1.0, 1.5), "l1_ratio: expected a number ≤ 1, got 1.5"),
+        (
+            lambda: convert.to_logistic_elastic_net(l1=0, l2=0.0, examples=3),
+            "l1 + 2·l2: expected a number > 0, got 0",
+        ),
+        (
+            lambda: convert.from_logistic_elastic_net(0, 0.5, 3),
+            "c: expected a number > 0, got 0",
+        ),
+        (
+            lambda: convert.from_logistic_elastic_net(1.0, 1.5, 3),
+            "l1_ratio: expected a number ≤ 1, got 1.5",
+        ),
         (lambda: convert.to_paper_decay(0.1, 0.1, 1.0), "momentum: expected a number < 1, got 1.0"),
         (lambda: convert.from_paper_decay(0.1, 0), "learning_rate: expected a number > 0, got 0"),
         (
@@ -440,3 +475,11 @@ def test_every_conversion_has_its_inverse_and_is_tested():
 def test_errors(call: Any, text: str):
     with pytest.raises(ValueError, match=re.escape(text)):
         call()
+
+
+@pytest.mark.parametrize("wrong", ["1e-4", [1e-4, 2e-4], {"l2": 0.1}, None, l2], ids=repr)
+def test_what_is_no_number_is_refused(wrong: Any):
+    """A string or a list times 2 would be there twice."""
+    for convertible in (convert.to_torch_weight_decay, convert.from_keras_l2, convert.to_half_l2):
+        with pytest.raises(TypeError, match=r"^\w+: expected a number, got (the|a|None)"):
+            convertible(wrong)

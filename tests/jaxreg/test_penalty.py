@@ -7,6 +7,7 @@ import pydoc
 import re
 from typing import Any
 
+import equinox
 import jax
 import jax.extend
 import jax.numpy as jnp
@@ -82,6 +83,22 @@ def test_a_penalty_as_an_argument_of_jit_is_traced_once():
         found = value(strength * l2 + 0.5 * l1.on("bias"), W)
         np.testing.assert_allclose(found, strength * SQUARES + 1.5, rtol=1e-6)
     assert len(traces) == 1
+
+
+def test_equinox_compiles_once_for_strengths_that_are_arrays():
+    """As documented: it takes Python numbers for constants of the program."""
+    traces = []
+
+    @equinox.filter_jit
+    def value(penalty, params):
+        traces.append(penalty)
+        return penalty(params)
+
+    for kind, compilations in ((jnp.asarray, 1), (np.asarray, 1), (float, 3)):
+        traces.clear()
+        for strength in (0.25, 0.5, 2.0):
+            assert float(value(kind(strength) * l2, W)) == strength * SQUARES
+        assert len(traces) == compilations
 
 
 def test_penalties_with_the_same_leaves_have_different_structures():
@@ -565,6 +582,25 @@ def test_strict_dtype_promotion_is_kept_within():
             assert penalty.prox(params, 0.5)["a"].dtype == jnp.bfloat16
             total, _ = jaxreg.regularized(lambda w: w["b"].sum(), penalty)(params)
             assert float(total) == 6
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+def test_numpy_in_64_bits_is_computed_in_32_without_a_warning(dtype):
+    wide = {"kernel": np.full((4, 3), 2, dtype), "count": np.arange(3)}
+    narrow = {"kernel": jnp.asarray(wide["kernel"])}
+    assert narrow["kernel"].dtype in (jnp.float32, jnp.complex64)
+    for penalty in (
+        np.float64(0.1) * l2 + 0.3 * l1,
+        0.1 * jaxreg.group_lasso(0),
+        0.5 * jaxreg.nuclear + l2.around(wide),
+        jaxreg.max_norm(np.float64(1.0), 0),
+    ):
+        value, moved = penalty(wide), penalty.prox(wide, np.float64(0.1))["kernel"]
+        assert value.dtype == jnp.float32
+        np.testing.assert_array_equal(value, penalty(narrow))
+        np.testing.assert_array_equal(moved, penalty.prox(narrow, 0.1)["kernel"])
+        assert moved.dtype == narrow["kernel"].dtype
+    assert l2.grad(wide)["kernel"].dtype == narrow["kernel"].dtype
 
 
 def test_huge_and_tiny_entries_keep_their_gradient_and_prox():

@@ -382,6 +382,30 @@ def test_after_momentum_the_step_is_the_learning_rate_over_one_minus_momentum():
         assert distance(0.05) > 0.1
 
 
+NUMPY = {"kernel": np.full((2, 3), 2.0), "bias": np.ones(3), "count": np.arange(2)}
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        add_penalty_gradient(0.1 * l2 + l1.around(NUMPY)),
+        decoupled_decay(0.1, lambda t: np.float64(0.1), reference=NUMPY, cautious=True),
+        proximal_step(0.1 * l1, np.float64(0.1)),
+        project(jaxreg.box(-1, 1)),
+        proximal_step(l1, optimizer=optax.adam(0.1), metric="adam"),
+    ],
+)
+def test_numpy_in_float64_is_updated_in_float32_without_a_warning(transform):
+    narrow = jax.tree.map(jnp.asarray, NUMPY)
+    grads = jax.tree.map(np.zeros_like, NUMPY)
+    state = transform.init(NUMPY)
+    found, _ = transform.update(grads, state, NUMPY)
+    wanted, _ = transform.update(jax.tree.map(jnp.zeros_like, narrow), state, narrow)
+    for name in ("kernel", "bias"):
+        assert found[name].dtype == jnp.float32
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-6)
+
+
 # --- misuse ---
 
 
