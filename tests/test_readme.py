@@ -6,7 +6,6 @@ import io
 import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from experiments import records
 from experiments.study.describe import describe
 from experiments.study.results import results
+from tests.processes import ran
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,17 +37,7 @@ def run(command: list[str]) -> str:
     # not those of the `make test` that this may run in: its ARGS would be passed on
     environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     environment.pop("ARGS", None)
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return ran(command, env=environment).stdout
 
 
 def normal(text: str) -> list[str]:

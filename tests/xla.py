@@ -1,0 +1,9 @@
+"""How XLA compiles in the tests: in a hurry, but where a test reads the program as users get it.
+
+Most of the time of the tests is compiling, for small arrays that are computed once. ``XLA_FLAGS=``
+before a command, empty or not, is kept: with it the tests compile as users do.
+"""
+
+HURRY = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+AS_USERS = {"xla_cpu_use_fusion_emitters": True, "xla_backend_optimization_level": 3}
+"""XLA's own settings, as ``compiler_options`` of one program."""
