@@ -20,6 +20,7 @@ from experiments.papers import registry
 from experiments.papers.claim import average, judge, verdict
 from experiments.records import read
 from tests.processes import module, ran, started
+from tests.xla import environment_of_users
 
 
 def command(*options: str) -> list[str]:
@@ -36,7 +37,8 @@ def claims_in(folder: Path) -> list[dict[str, Any]]:
 def test_the_quick_set(tmp_path):
     """One test, so that where tests are spread over processes it is measured once."""
     folder = tmp_path / "quick"
-    printed = ran(command("--quick", "--output", str(folder))).stdout
+    options = ("--quick", "--output", str(folder))
+    printed = ran(command(*options), env=environment_of_users()).stdout
     it_says_what_it_will_do_then_each_verdict_then_the_table(folder, printed)
     it_is_quick(folder)
     it_leaves_its_files(folder)

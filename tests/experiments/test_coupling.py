@@ -162,6 +162,7 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+@pytest.mark.usefixtures("settings_of_jax")
 def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path):
     whole, _ = study
     folder = tmp_path / "stopped"
@@ -185,7 +186,7 @@ def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path)
         file.write(
             '{"event": "run", "panel": "a-inv'
         )  # as a kill in the middle of a line leaves it
-    ran(command("--resume", str(folder), "--no-compilation-cache"))
+    coupling.main(StudyConfig(resume=folder, compilation_cache=False))
     ours, theirs = (
         {
             (r["panel"], r["row"], r["column"], r["seed"]): r["validation_loss"]
@@ -200,13 +201,14 @@ def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path)
         assert float(loss) == pytest.approx(float(theirs[cell]), rel=1e-5), cell
 
 
-def test_the_page_of_a_finished_study_is_drawn_anew(study):
+@pytest.mark.usefixtures("settings_of_jax")
+def test_the_page_of_a_finished_study_is_drawn_anew(study, capsys):
     folder, printed = study
     records, page = folder / "records.jsonl", folder / "report.html"
     before, first = records.read_bytes(), page.read_text(encoding="utf-8")
     page.unlink()
-    again = ran(command("--resume", str(folder))).stdout
-    assert again in printed
+    coupling.main(StudyConfig(resume=folder, compilation_cache=False))
+    assert capsys.readouterr().out in printed
     assert records.read_bytes() == before
     assert page.read_text(encoding="utf-8") == first
 

@@ -3,7 +3,6 @@
 import dataclasses
 import gzip
 import json
-import os
 import re
 import signal
 import struct
@@ -18,6 +17,7 @@ import pytest
 from experiments import mnist, records
 from experiments.config import Config
 from tests.processes import module, ran, started
+from tests.xla import environment_of_users
 
 pytestmark = pytest.mark.usefixtures("settings_of_jax")
 
@@ -171,7 +171,7 @@ def test_help_explains_strength_and_loads_no_jax():
 def test_interrupt_keeps_what_is_done(tmp_path):
     output = tmp_path / "run"
     command = module("experiments.mnist", "--epochs", "1000", "--output", str(output))
-    environment = {**os.environ, "JAXREG_CACHE_DIR": str(tmp_path / "cache")}
+    environment = environment_of_users(JAXREG_CACHE_DIR=str(tmp_path / "cache"))
     with started(command, env=environment) as process:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not epochs_in(output):
