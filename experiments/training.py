@@ -78,7 +78,7 @@ def penalty(config: Config, where: Any = None) -> jaxreg.Penalty:
     unit = terms[config.penalty]()
     if where is None and config.where == "all":
         return unit
-    return unit.on(where or WHERE[config.where])
+    return unit.on(WHERE[config.where] if where is None else where)
 
 
 def multiplier(config: Config, steps: int) -> Any:
@@ -103,7 +103,7 @@ def optimizer(config: Config, steps: int, where: Any = None) -> optax.GradientTr
         "adam": lambda: adam(learning_rate),
     }[config.optimizer]()
     rate = config.decay_rate(config.coupling)
-    where = where or WHERE[config.where]
+    where = WHERE[config.where] if where is None else where
     reach = 1 / (1 - MOMENTUM) if config.optimizer == "momentum" else 1.0
     chain = {
         "loss": lambda: [base],

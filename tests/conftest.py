@@ -1,4 +1,4 @@
-"""Eight CPU devices on any machine: set before JAX looks for devices.
+"""Eight CPU devices on any machine, and programs compiled in a hurry: set before JAX is imported.
 
 Here and in what the tests start: where a TPU's compiler is installed and no TPU, JAX would complain
 on stderr.
@@ -6,8 +6,26 @@ on stderr.
 
 import os
 
+import pytest
+
+from tests.xla import HURRY
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("XLA_FLAGS", HURRY)
 
 import jax
 
 jax.config.update("jax_num_cpu_devices", 8)
+
+LONGEST = ("test_notebooks.py", "test_claims.py", "test_coupling.py", "test_readme.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What commands compile is kept beside what pytest keeps, not in the user's cache."""
+    if (cache := getattr(config, "cache", None)) is not None:  # not with -p no:cacheprovider
+        os.environ.setdefault("JAXREG_CACHE_DIR", str(cache.mkdir("programs")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first: each is run whole by one process."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)

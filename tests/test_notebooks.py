@@ -4,13 +4,14 @@ The English notebook is executed; a Chinese one beside it (``NAME.zh.ipynb``) ha
 """
 
 import ast
-import os
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from tests.xla import environment_of_users
 
 ROOT = Path(__file__).parents[1]
 ENGLISH = sorted(
@@ -56,12 +57,12 @@ def numbers(text):
 
 def execute(notebook, folder):
     """Runs the notebook in a fresh kernel on the CPU, in an empty folder."""
-    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    environment |= {
+    environment = environment_of_users() | {
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(ROOT),
         "IPYTHONDIR": str(folder / "ipython"),
     }
+    environment.pop("MPLBACKEND", None)
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
     return client.execute(env=environment)
 

@@ -3,10 +3,8 @@
 import collections
 import contextlib
 import io
-import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +13,8 @@ import pytest
 from experiments import records
 from experiments.study.describe import describe
 from experiments.study.results import results
+from tests.processes import ran
+from tests.xla import environment_of_users
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,19 +35,9 @@ def make(command: str, *flags: str) -> list[str]:
 
 def run(command: list[str]) -> str:
     # not those of the `make test` that this may run in: its ARGS would be passed on
-    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
-    environment.pop("ARGS", None)
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    users = environment_of_users().items()
+    environment = {name: value for name, value in users if "MAKE" not in name and name != "ARGS"}
+    return ran(command, env=environment).stdout
 
 
 def normal(text: str) -> list[str]:

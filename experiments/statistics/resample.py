@@ -94,10 +94,14 @@ def _jackknife(value: float, without: Sequence[float | None]) -> Interval | None
 
 
 def _bootstrap(statistic: Statistic, seeds: int, resamples: int) -> Interval | None:
-    """Resamples of one seed alone count where the statistic is defined for them."""
-    generator = np.random.default_rng(0)
-    drawn = (statistic(generator.integers(0, seeds, seeds)) for _ in range(resamples))
-    values = [value for value in map(defined, drawn) if value is not None]
+    """Resamples of one seed alone count where the statistic is defined for them.
+
+    What is drawn several times, in whatever order, is computed once: five seeds have 126 resamples.
+    """
+    drawn = np.sort(np.random.default_rng(0).integers(0, seeds, (resamples, seeds)), axis=1)
+    different, counts = np.unique(drawn, axis=0, return_counts=True)
+    found = zip(map(defined, map(statistic, different)), counts, strict=True)
+    values = [value for value, count in found if value is not None for _ in range(count)]
     if len(values) < resamples / 2:
         return None
     low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])

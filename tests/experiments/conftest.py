@@ -1,9 +1,47 @@
-"""A small data set of the shape that everything here takes."""
+"""A small data set of the shape that everything here takes, and commands called as functions."""
 
+import sys
+
+import jax
 import numpy as np
 import pytest
 
+from experiments.command import run_command
 from experiments.data import Dataset, Split
+
+
+@pytest.fixture
+def settings_of_jax():
+    """A command sets JAX's own settings, as a program may; the next test must not notice.
+
+    The number of devices is settled before it comes.
+    """
+    jax.devices()
+    names = (
+        "jax_enable_x64",
+        "jax_platforms",
+        "jax_compilation_cache_dir",
+        "jax_persistent_cache_min_compile_time_secs",
+        "jax_persistent_cache_min_entry_size_bytes",
+    )
+    before = {name: getattr(jax.config, name) for name in names}
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys, settings_of_jax):
+    """Calls a command with options that it refuses with status 2: its stdout and its stderr."""
+
+    def call(name, main, settings, *options: str) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", [name, *options])
+        with pytest.raises(SystemExit) as leaving:
+            run_command(name, main, settings)
+        assert leaving.value.code == 2
+        return capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import json
 import math
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,24 +14,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from experiments import claims
 from experiments.claims import ClaimsConfig
 from experiments.papers import registry
 from experiments.papers.claim import average, judge, verdict
 from experiments.records import read
-
-ROOT = Path(__file__).parents[2]
+from tests.processes import module, ran, started
+from tests.xla import environment_of_users
 
 
 def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "experiments.claims", *options]
-
-
-def run(*options: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(*options), cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
+    return module("experiments.claims", *options)
 
 
 def claims_in(folder: Path) -> list[dict[str, Any]]:
@@ -45,7 +37,8 @@ def claims_in(folder: Path) -> list[dict[str, Any]]:
 def test_the_quick_set(tmp_path):
     """One test, so that where tests are spread over processes it is measured once."""
     folder = tmp_path / "quick"
-    printed = run("--quick", "--output", str(folder)).stdout
+    options = ("--quick", "--output", str(folder))
+    printed = ran(command(*options), env=environment_of_users()).stdout
     it_says_what_it_will_do_then_each_verdict_then_the_table(folder, printed)
     it_is_quick(folder)
     it_leaves_its_files(folder)
@@ -155,10 +148,14 @@ def within(low: float, high: float, lowest: float, highest: float) -> bool | Non
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_one_clear_line_and_status_2(options, message):
-    done = run(*options, status=2)
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
+def test_mistakes_are_one_clear_line_and_status_2(options, message, refused):
+    assert message in refused(claims.COMMAND, claims.main, ClaimsConfig, *options)[1]
+
+
+def test_a_mistake_ends_the_process_with_status_2_and_one_line():
+    done = ran(command("--first-seed", "-1"), status=2)
+    assert done.stderr == "Error: --first-seed: expected at least 0, got -1\n"
+    assert done.stdout == ""
 
 
 def test_help_loads_no_jax():
@@ -168,10 +165,7 @@ def test_help_loads_no_jax():
         "try: command.run_command(claims.COMMAND, claims.main, claims.ClaimsConfig)\n"
         "except SystemExit: assert 'jax' not in sys.modules; raise"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = ran([sys.executable, "-c", script])
     for field in dataclasses.fields(ClaimsConfig):
         option = "no-" * (field.default is True) + field.name.replace("_", "-")
         assert f"--{option}" in done.stdout
@@ -183,15 +177,12 @@ def test_help_loads_no_jax():
 def test_interrupt_keeps_the_claims_that_are_finished(tmp_path):
     output = tmp_path / "run"
     options = ("--claims", "sgd-equivalence", "grokking-time", "--output", str(output))
-    process = subprocess.Popen(
-        command(*options), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(3)]
-    assert lines[2].startswith("✓ sgd-equivalence: holds")
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=60)
+    with started(command(*options)) as process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        assert lines[2].startswith("✓ sgd-equivalence: holds")
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Stopped after 1 of 2 claims." in rest
     assert f"Saved {output}/" in rest

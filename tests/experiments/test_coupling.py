@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,35 +13,31 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments import coupling
 from experiments.records import read
+from experiments.study.config import StudyConfig
 from experiments.study.describe import describe
 from experiments.study.findings import findings
 from experiments.study.results import results
+from tests.processes import module, ran, started
 
-ROOT = Path(__file__).parents[2]
 TINY = (
     "--data digits --pool 1 --examples 200 --batch-size 50 --epochs 10 --hidden 8 "
     "--seeds 3 --rows 4 --decays 0.002 0.256 --optimizers sgd adam --no-compilation-cache"
 )
 
+AS_FUNCTION = (coupling.COMMAND, coupling.main, StudyConfig)
+
 
 def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "experiments.coupling", *options]
-
-
-def run(*options: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(*options), cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
+    return module("experiments.coupling", *options)
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> tuple[Path, str]:
     """A small study of both regimes, and what it printed."""
     folder = tmp_path_factory.mktemp("study") / "done"
-    return folder, run(*TINY.split(), "--output", str(folder)).stdout
+    return folder, ran(command(*TINY.split(), "--output", str(folder))).stdout
 
 
 def runs(folder: Path) -> list[dict[str, Any]]:
@@ -167,24 +162,20 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+@pytest.mark.usefixtures("settings_of_jax")
 def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path):
     whole, _ = study
     folder = tmp_path / "stopped"
-    process = subprocess.Popen(
-        command(*TINY.split(), "--regime", "a", "--output", str(folder)),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
     records = folder / "records.jsonl"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        time.sleep(0.02)
-        if records.exists() and records.read_text(encoding="utf-8").count('"event": "run"') > 120:
-            break
-    process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=120)
+    options = (*TINY.split(), "--regime", "a", "--output", str(folder))
+    with started(command(*options), stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            time.sleep(0.02)
+            if records.exists() and records.read_text().count('"event": "run"') > 120:
+                break
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=120)
     assert process.returncode == 130, printed
     assert "Stopped after" in printed
     assert f"--resume {folder}" in printed
@@ -195,7 +186,7 @@ def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path)
         file.write(
             '{"event": "run", "panel": "a-inv'
         )  # as a kill in the middle of a line leaves it
-    run("--resume", str(folder), "--no-compilation-cache")
+    coupling.main(StudyConfig(resume=folder, compilation_cache=False))
     ours, theirs = (
         {
             (r["panel"], r["row"], r["column"], r["seed"]): r["validation_loss"]
@@ -210,13 +201,14 @@ def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path)
         assert float(loss) == pytest.approx(float(theirs[cell]), rel=1e-5), cell
 
 
-def test_the_page_of_a_finished_study_is_drawn_anew(study):
+@pytest.mark.usefixtures("settings_of_jax")
+def test_the_page_of_a_finished_study_is_drawn_anew(study, capsys):
     folder, printed = study
     records, page = folder / "records.jsonl", folder / "report.html"
     before, first = records.read_bytes(), page.read_text(encoding="utf-8")
     page.unlink()
-    again = run("--resume", str(folder)).stdout
-    assert again in printed
+    coupling.main(StudyConfig(resume=folder, compilation_cache=False))
+    assert capsys.readouterr().out in printed
     assert records.read_bytes() == before
     assert page.read_text(encoding="utf-8") == first
 
@@ -233,20 +225,25 @@ def test_the_page_of_a_finished_study_is_drawn_anew(study):
         (["--quick", "--full"], "Error: --full: expected it without --quick"),
     ],
 )
-def test_what_cannot_be_meant_is_one_clear_line(options, message):
-    done = run(*options, "--output", "/nonexistent/folder", status=2)
-    assert message in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+def test_what_cannot_be_meant_is_one_clear_line(options, message, refused):
+    refusal = refused(*AS_FUNCTION, *options, "--output", "/nonexistent/folder")
+    assert message in "".join(refusal)
 
 
-def test_a_study_goes_on_with_its_own_settings_alone(study):
+def test_a_mistake_ends_the_process_with_status_2_and_one_line():
+    done = ran(command("--seeds", "0"), status=2)
+    assert done.stderr == "Error: --seeds: expected at least 1, got 0\n"
+    assert done.stdout == ""
+
+
+def test_a_study_goes_on_with_its_own_settings_alone(study, refused):
     folder, _ = study
-    done = run("--resume", str(folder), "--seeds", "9", status=2)
-    assert "--resume: expected it without settings of the study" in done.stderr
+    message = "--resume: expected it without settings of the study"
+    assert message in refused(*AS_FUNCTION, "--resume", str(folder), "--seeds", "9")[1]
 
 
-def test_a_run_of_another_command_is_not_resumed(tmp_path):
+def test_a_run_of_another_command_is_not_resumed(tmp_path, refused):
     (tmp_path / "config.json").write_text('{"command": "mnist"}', encoding="utf-8")
     (tmp_path / "records.jsonl").touch()
-    done = run("--resume", str(tmp_path), status=2)
-    assert "expected a run of experiments.coupling, but" in done.stderr
+    message = "expected a run of experiments.coupling, but"
+    assert message in refused(*AS_FUNCTION, "--resume", str(tmp_path))[1]

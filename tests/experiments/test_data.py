@@ -18,6 +18,7 @@ from tensorflow_datasets.core.download import downloader
 
 from experiments import data
 from experiments.data import DataError, load
+from tests.processes import ran
 
 ROOT = Path(data.__file__).parents[1]
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = data.FILES
@@ -37,13 +38,8 @@ sys.meta_path = [Without if finder is PathFinder else finder for finder in sys.m
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": path} | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    own = os.environ | {"PYTHONPATH": path} | environment
+    return ran([sys.executable, "-c", program], env=own)
 
 
 def idx(array: np.ndarray) -> bytes:

@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 
 from experiments import devices, runner, training
 from experiments.config import Config, ConfigError, resolved
+from tests.xla import AS_USERS
 
 SMALL = Config(hidden=5, batch_size=13, epochs=1, learning_rate=0.05, strength=0.02)
 FORMS = {  # every coupling with every penalty that it has; batches of 13, the last of 11
@@ -110,7 +111,10 @@ def exchanges(program) -> dict[str, int]:
     ("count", "parallel", "coupling"),
     [(2, "jit", "loss"), (8, "jit", "loss"), (8, "jit", "decoupled"), (4, "pmap", "loss")],
 )
-def test_an_epoch_holds_one_exchange_with_and_without_a_penalty(count, parallel, coupling, tiny):
+def test_an_epoch_holds_one_exchange_with_and_without_a_penalty(
+    count, parallel, coupling, tiny, monkeypatch
+):
+    monkeypatch.setattr(runner, "compiled", lambda lowered, *_: lowered.compile(AS_USERS))
     config = dataclasses.replace(SMALL, devices=count, parallel=parallel, coupling=coupling)
     assert exchanges(runner.build(resolved(config), tiny).epoch) == {"all-reduce": 1}
 

@@ -1,14 +1,14 @@
 """Several processes train what one trains, and none is left waiting when another is lost."""
 
+import contextlib
 import dataclasses
 import re
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
@@ -17,6 +17,7 @@ import pytest
 
 from experiments import hosts, records, runner
 from experiments.config import Config, ConfigError, resolved
+from tests.processes import Process, started
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = Config(batch_size=13, hidden=5, learning_rate=0.05, strength=0.02, penalty="elastic_net")
@@ -63,22 +64,20 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(count: int, idx: str, folder: Path, *options: str) -> list[subprocess.Popen[str]]:
+@contextlib.contextmanager
+def start(count: int, idx: str, folder: Path, *options: str) -> Iterator[list[Process]]:
     """The command in several processes of this machine."""
     script = folder / "command.py"
     script.write_text(COMMAND)
     common = (*OPTIONS, *options, "--data", idx, "--output", str(folder / "run"))
     join = ("--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(count))
-    return [
-        subprocess.Popen(
-            [sys.executable, str(script), *common, *join, "--process", str(process)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": str(ROOT), "JAXREG_CACHE_DIR": str(folder / "cache")},
-        )
-        for process in range(count)
-    ]
+    command = [sys.executable, str(script), *common, *join]
+    environment = {"PYTHONPATH": str(ROOT), "JAXREG_CACHE_DIR": str(folder / "cache")}
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(started([*command, "--process", str(process)], env=environment))
+            for process in range(count)
+        ]
 
 
 def check_as_one_process(count: int, folder: Path, dataset) -> None:
@@ -99,8 +98,8 @@ def check_as_one_process(count: int, folder: Path, dataset) -> None:
 
 def test_two_processes_of_two_devices_train_as_one_and_the_first_alone_speaks(idx, tiny, tmp_path):
     options = ("--devices", "2", "--epochs", "2", "--matmul-precision", "highest")
-    processes = start(2, idx, tmp_path, *options)
-    first, second = (process.communicate(timeout=120) for process in processes)
+    with start(2, idx, tmp_path, *options) as processes:
+        first, second = (process.communicate(timeout=120) for process in processes)
     assert [process.returncode for process in processes] == [0, 0], (first, second)
     assert "· batch 13 · 4 × cpu in 2 processes\n" in first[0]
     assert re.findall(r"^(Epoch \d|Test Accuracy)", first[0], re.M) == [
@@ -114,14 +113,16 @@ def test_two_processes_of_two_devices_train_as_one_and_the_first_alone_speaks(id
 
 
 def test_a_killed_process_ends_the_others_with_one_line(idx, tiny, tmp_path):
-    processes = start(4, idx, tmp_path, "--epochs", "1000000")
-    wait_for(lambda: all((tmp_path / f"params-{i}-2.npz").exists() for i in range(4)), processes)
-    time.sleep(0.2)  # the record of the second epoch is written after its parameters
-    killed = processes.pop(2)
-    killed.kill()
-    since = time.monotonic()
-    ends = [process.communicate(timeout=30) for process in processes]
-    assert time.monotonic() - since < 15
+    written = [tmp_path / f"params-{process}-2.npz" for process in range(4)]
+    with start(4, idx, tmp_path, "--epochs", "1000000") as processes:
+        wait_for(lambda: all(path.exists() for path in written), processes)
+        time.sleep(0.2)  # the record of the second epoch is written after its parameters
+        killed = processes.pop(2)
+        killed.kill()
+        since = time.monotonic()
+        ends = [process.communicate(timeout=30) for process in processes]
+        assert time.monotonic() - since < 15
+        assert killed.communicate()[0] == ""
     assert [process.returncode for process in processes] == [hosts.LOST] * 3
     for process, (_, errors) in zip((0, 1, 3), ends, strict=True):
         assert errors == (
@@ -129,11 +130,10 @@ def test_a_killed_process_ends_the_others_with_one_line(idx, tiny, tmp_path):
             f"hangs; all have stopped, start them again\n"
         )
     assert [printed for printed, _ in ends[1:]] == ["", ""]
-    assert killed.communicate()[0] == ""
     check_as_one_process(4, tmp_path, tiny)
 
 
-def wait_for(condition: Callable[[], bool], processes: list[subprocess.Popen[str]]) -> None:
+def wait_for(condition: Callable[[], bool], processes: list[Process]) -> None:
     deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
@@ -182,18 +182,16 @@ FATES = {  # what happens to the worker: (connect, work, status, the line on std
 @pytest.mark.parametrize(("connect", "work", "status", "line"), FATES.values(), ids=FATES)
 def test_the_watcher_says_what_became_of_the_worker(connect, work, status, line):
     code = FATE.format(connect=connect, work=work)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
-    for _ in range(200):  # until it has ended; a stopped one is woken to report
-        time.sleep(0.1)
-        if process.poll() is not None:
-            break
-        stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if stat == "T":
-            time.sleep(3)
-            process.send_signal(signal.SIGCONT)
-    errors = process.communicate(timeout=10)[1]
+    with started([sys.executable, "-c", code]) as process:
+        for _ in range(200):  # until it has ended; a stopped one is woken to report
+            time.sleep(0.1)
+            if process.poll() is not None:
+                break
+            stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            if stat == "T":
+                time.sleep(3)
+                process.send_signal(signal.SIGCONT)
+        errors = process.communicate(timeout=10)[1]
     assert (process.returncode, errors.count("\n")) == (status, 1)
     assert line in errors
 

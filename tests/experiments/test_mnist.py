@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import struct
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,8 +18,10 @@ import pytest
 from experiments import mnist, records, runner
 from experiments.command import status_of, unknown_option
 from experiments.config import Config, ConfigError
+from tests.processes import module, ran, started
+from tests.xla import environment_of_users
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("settings_of_jax")
 
 
 @pytest.fixture
@@ -35,34 +36,6 @@ def idx(tmp_path, tiny) -> str:
         (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
         (folder / f"{name}-labels-idx1-ubyte").write_bytes(labels)
     return f"idx:{folder}"
-
-
-@pytest.fixture(autouse=True)
-def settings_of_jax():
-    """The command sets JAX's own settings, as a program may; tests beside it must not notice."""
-    names = (
-        "jax_enable_x64",
-        "jax_compilation_cache_dir",
-        "jax_persistent_cache_min_compile_time_secs",
-        "jax_persistent_cache_min_entry_size_bytes",
-    )
-    before = {name: getattr(jax.config, name) for name in names}
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-
-
-def command(*options: str, **kwargs):
-    """The command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.mnist", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **kwargs,
-    )
 
 
 def test_prints_two_lines_per_epoch_and_writes_what_it_printed(idx, tmp_path, capsys):
@@ -165,12 +138,21 @@ def test_diverged_training_is_said_and_recorded(idx, tmp_path, capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_one_clear_line_and_status_2(options, message):
-    done = command(*options)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    assert "Epoch 1" not in done.stdout
+def test_mistakes_are_one_clear_line_and_status_2(options, message, refused):
+    if "--platform" in options:  # which JAX settles once in a process
+        done = ran(module("experiments.mnist", *options), status=2)
+        printed, errors = done.stdout, done.stderr
+        assert "Traceback" not in errors
+    else:
+        printed, errors = refused("mnist", mnist.main, Config, *options)
+    assert message in errors
+    assert "Epoch 1" not in printed
+
+
+def test_a_mistake_ends_the_process_with_status_2_and_one_line():
+    done = ran(module("experiments.mnist", "--strength", "-1"), status=2)
+    assert done.stderr == "Error: --strength: expected a finite number ≥ 0, got -1.0\n"
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -258,7 +240,8 @@ builtins.__import__ = original
 from experiments.data import DataError
 raise DataError(f"imported meanwhile: {meanwhile[:3]}")
 """)
-    done = command("--data", "tfds:mnist", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = ran(module("experiments.mnist", "--data", "tfds:mnist"), status=2, env=environment)
     assert done.stderr == "Error: imported meanwhile: []\n"
 
 
@@ -276,10 +259,7 @@ def test_help_explains_strength_and_loads_no_jax():
         "try: runpy.run_module('experiments.mnist', run_name='__main__')\n"
         "except SystemExit: assert 'jax' not in sys.modules; raise"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = ran([sys.executable, "-c", script])
     text = " ".join(done.stdout.replace("│", " ").split())
     assert "PyTorch's weight_decay equals 2λ" in text
     for field in dataclasses.fields(Config):
@@ -289,19 +269,14 @@ def test_help_explains_strength_and_loads_no_jax():
 
 def test_interrupt_keeps_what_is_done(tmp_path):
     output = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.mnist", "--epochs", "1000", "--output", str(output)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "JAXREG_CACHE_DIR": str(tmp_path / "cache")},
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not epochs_in(output):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    printed, errors = process.communicate(timeout=30)
+    command = module("experiments.mnist", "--epochs", "1000", "--output", str(output))
+    environment = environment_of_users(JAXREG_CACHE_DIR=str(tmp_path / "cache"))
+    with started(command, env=environment) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not epochs_in(output):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     done = epochs_in(output)

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from experiments.sweeping import Trainings
 from experiments.tpu_plan import PlanConfig
 from jaxreg import grid
 from jaxreg._sweep import side_by_side
+from tests.processes import ran
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = importlib.util.find_spec("libtpu") is not None
@@ -165,8 +165,9 @@ def test_command(tmp_path):
     """Beside this process, which has the compiler loaded: they would meet at a lock file."""
     tpu.require_compiler()
     tpu.devices(topology("v6e:2x2"))
-    done = command("--topology", "v6e:2x2", "--runs", "0", "--output", str(tmp_path / "plan"))
-    assert (done.returncode, done.stderr) == (0, "")
+    options = ("--topology", "v6e:2x2", "--runs", "0", "--output", str(tmp_path / "plan"))
+    done = ran([sys.executable, "-W", "error", "-m", "experiments.tpu_plan", *options])
+    assert done.stderr == ""
     assert "Compiled and counted, not timed" in done.stdout
     (record,) = map(json.loads, (tmp_path / "plan" / "records.jsonl").read_text().splitlines())
     assert record["flops"] == steps(1) * 16 * (FORWARD + BACKWARD) + TEST * FORWARD
@@ -176,16 +177,6 @@ def test_command(tmp_path):
     config = json.loads((tmp_path / "plan" / "config.json").read_text())
     assert config["libtpu"].startswith("0.")
     assert config["config"]["topology"] == ["v6e:2x2"]
-
-
-def command(*options: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "experiments.tpu_plan", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
 
 
 FLAT = "1x1, 2x2, 2x4, 4x4, 4x8, 8x8, 8x16, 16x16"

@@ -30,6 +30,7 @@ from jaxreg import (
     project,
     proximal_step,
 )
+from tests.xla import AS_USERS
 
 RNG = np.random.default_rng(0)
 PARAMS = {
@@ -335,9 +336,9 @@ def test_no_device_talks_to_another(name):
     optimizer = FORMS[name]()
     sharded = jax.device_put(PARAMS, SHARDS)
     state = optimizer.init(sharded)
-    compiled = jax.jit(optimizer.update).lower(sharded, state, sharded).compile()
+    compiled = jax.jit(optimizer.update).lower(sharded, state, sharded).compile(AS_USERS)
     assert not COLLECTIVE.search(compiled.as_text())
-    total = jax.jit(lambda p: jnp.sum(p["dense"]["kernel"])).lower(sharded).compile()
+    total = jax.jit(lambda p: jnp.sum(p["dense"]["kernel"])).lower(sharded).compile(AS_USERS)
     assert COLLECTIVE.search(total.as_text())  # so it would be seen
 
 

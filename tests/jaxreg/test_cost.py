@@ -11,6 +11,7 @@ import pytest
 
 from experiments.kernels import kernels, passes
 from jaxreg import group_lasso, l1, l2, regularized, weights
+from tests.xla import AS_USERS
 
 W = jnp.linspace(-1, 1, 192 * 128).reshape(192, 128)
 SMALL = 0.03  # passes: what is written once for each group or leaf
@@ -21,7 +22,7 @@ def tree(leaves, dtype=jnp.float32):
 
 
 def compiled(f, *args, **options):
-    return jax.jit(f, **options).lower(*args).compile()
+    return jax.jit(f, **options).lower(*args).compile(compiler_options=AS_USERS)
 
 
 def size(params):

@@ -7,7 +7,6 @@ import inspect
 import itertools
 import pathlib
 import re
-import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 import jaxreg
 from jaxreg import convert, diagnostics, prox, testing
 from jaxreg._rules import Where
+from tests.processes import ran
 
 ROOT = pathlib.Path(jaxreg.__file__).parents[1]
 
@@ -148,11 +148,7 @@ def test_experiments_report_imports_no_jax():
 def loaded_by(statement: str) -> set[str]:
     """The top-level packages in ``sys.modules`` of a fresh process."""
     code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOT
-    )
-    assert run.returncode == 0, run.stderr
-    return set(run.stdout.split())
+    return set(ran([sys.executable, "-W", "error", "-c", code]).stdout.split())
 
 
 HEAVY = {

@@ -11,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxreg import Parts, l1, l2, regularized, weights
+from tests.xla import AS_USERS
 
 X = jnp.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]])
 PARAMS = {"bias": jnp.array(0.5), "kernel": jnp.array([2.0, -1.0])}
@@ -199,7 +200,7 @@ def test_where_the_mean_belongs_for_the_penalty_to_count_once(recipe, unchecked,
 @pytest.mark.parametrize(("data_loss", "exchanges"), [(local, 1), (averaged, 2)])
 def test_a_mean_of_gradients_alone_is_one_exchange(data_loss, exchanges):
     program = by_shard_map(gradient(data_loss, True), 4, check_vma=False)
-    text = program.lower(W, jnp.ones(4)).compile().as_text()
+    text = program.lower(W, jnp.ones(4)).compile(AS_USERS).as_text()
     assert len(re.findall(r"\sall-reduce(?:-start)?\(", text)) == exchanges
 
 

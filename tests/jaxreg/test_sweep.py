@@ -16,6 +16,7 @@ from jaxreg import l2, pytree, sweep
 from jaxreg._sweep.chunks import ROOM
 from jaxreg._sweep.progress import Progress
 from jaxreg._sweep.width import Width
+from tests.processes import interruptible
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 Y = np.random.default_rng(1).normal(size=12).astype(np.float32)
@@ -272,7 +273,8 @@ def test_ctrl_c_returns_what_is_done():
             os.kill(os.getpid(), signal.SIGINT)
 
     given = points(40)
-    found = sweep(ridge, given, X, Y, per_device=1, chunk=8, on_chunk=interrupt)
+    with interruptible():
+        found = sweep(ridge, given, X, Y, per_device=1, chunk=8, on_chunk=interrupt)
     assert not found.complete
     assert (found.start, found.stop) == (0, 16)
     assert found.results["seed"].tolist() == list(range(16))

@@ -1,0 +1,16 @@
+"""How XLA compiles in the tests: in a hurry, but where a test reads the program as users get it.
+
+Most of the time of the tests is compiling, for small arrays that are computed once. ``XLA_FLAGS=``
+before a command, empty or not, is kept: with it the tests compile as users do.
+"""
+
+import os
+
+HURRY = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+AS_USERS = {"xla_cpu_use_fusion_emitters": True, "xla_backend_optimization_level": 3}
+"""XLA's own settings, as ``compiler_options`` of one program."""
+
+
+def environment_of_users(**variables: str) -> dict[str, str]:
+    """For a process that computes longer than it compiles."""
+    return {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | variables
