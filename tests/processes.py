@@ -56,7 +56,7 @@ def started(command: Sequence[str], **settings: Any) -> Iterator[Process]:
 
 
 def ran(
-    command: Sequence[str], *, status: int = 0, timeout: float = 300, **settings: Any
+    command: Sequence[str], *, status: int = 0, timeout: float = 1800, **settings: Any
 ) -> subprocess.CompletedProcess[str]:
     """A process that has ended by itself, with this status."""
     with started(command, **settings) as process:
