@@ -10,7 +10,8 @@ import numpy as np
 
 from jaxreg._audit import roots
 from jaxreg._audit.black_box import Arrays
-from jaxreg._audit.probes import Place, Probes
+from jaxreg._audit.probes import Counts, Glance, Place, Probes
+from jaxreg._audit.roots import NEAR
 
 TOLERANCE = 1e-5
 FEW = 2  # numbers that any dtype may happen to hold
@@ -29,6 +30,10 @@ class Answers:
 
     def at(self, *args: Any, **kwargs: Any) -> np.ndarray:
         return self.probes.at(*args, **kwargs)[self.index]
+
+    def glance(self, gradient: float, place: float, forward: Counts) -> Glance:
+        """The first update with decay, under constant gradients, after counts were set forward."""
+        return self.probes.glances(gradient, place, self.active, forward)[self.index]
 
     def is_beside(self, alone: np.ndarray) -> bool:
         """Whether an update without gradients is added to the step under gradients as it is."""
@@ -75,18 +80,25 @@ class Answers:
     def answers_zero_gradients(self) -> bool:
         return all(np.isfinite(self.at(0.0, s)).all() for s in (1.0, -1.0, 2.0))
 
-    @property
+    @functools.cached_property
     def is_still(self) -> bool:
         """Whether nothing happens without gradients at W, −W and 2W."""
         return all(size(self.at(0.0, s)) == 0 for s in (1.0, -1.0, 2.0))
 
-    @property
+    @functools.cached_property
+    def first(self) -> int:
+        """The first step with an update: gradients may be gathered before."""
+        moves = np.abs(self.at(1.0, 1.0)) + np.abs(self.at(0.0, 1.0))
+        return int(np.argmax(moves.max(axis=1, initial=0.0) > 0))
+
+    @functools.cached_property
     def has_memory(self) -> bool:
-        """Whether the parameters of step 0 change later updates without gradients."""
-        places = (2.0, *[1.0] * (self.steps - 1))
+        """Whether the parameters before the first update change later ones without gradients."""
+        then = self.first + 1
+        places = (*[2.0] * then, *[1.0] * (self.steps - then))
         begin = 0.0 if self.probes.starts_at_centre else 1.0
-        now, then = self.at(0.0, 1.0), self.at(0.0, places, begin=begin)
-        return size(now[1:] - then[1:]) > TOLERANCE * size(now)
+        now, later = self.at(0.0, 1.0), self.at(0.0, places, begin=begin)
+        return size(now[then:] - later[then:]) > TOLERANCE * size(now)
 
     @property
     def is_lopsided(self) -> bool:
@@ -97,7 +109,7 @@ class Answers:
     @property
     def is_drawn_to_its_start(self) -> bool:
         """Whether updates without gradients depend on the parameters that ``init`` was given."""
-        here, away = self.at(0.0, 1.0), self.at(0.0, 1.0, begin=0.0)
+        here, away = (self.at(0.0, 1.0, begin=start) for start in (1.0, 0.0))
         return size(here - away) > TOLERANCE * max(size(here), size(away))
 
     @property
@@ -105,20 +117,32 @@ class Answers:
         return not np.any(self.probes.centre[self.index])
 
     @property
+    def alone(self) -> np.ndarray:
+        """The updates without gradients, per unit of the place; no clip acts on them."""
+        return self.at(0.0, self.unclipped) / self.unclipped
+
+    @functools.cached_property
+    def unclipped(self) -> float:
+        """A place at which no clip acts on the decay, though one may at W."""
+        near, far = self.at(0.0, 1.0), self.at(0.0, 2.0)
+        clipped = self.is_uniform(near) and self.is_uniform(far) and not _doubled(near, far)
+        return NEAR if clipped else 1.0
+
+    @functools.cached_property
     def is_linear(self) -> bool:
         """Whether the updates without gradients are −c·W, and twice that at 2W."""
-        near, far = self.at(0.0, 1.0), self.at(0.0, 2.0)
-        return self.is_uniform(near) and size(far - 2 * near) <= TOLERANCE * size(far)
+        near, far = (self.at(0.0, s * self.unclipped) for s in (1.0, 2.0))
+        return self.is_uniform(near) and _doubled(near, far)
 
     @property
     def degree(self) -> float | None:
         """d in update(s·W) = sᵈ·update(W), without gradients; None where there is no update."""
-        near, far = size(self.at(0.0, 1.0)), size(self.at(0.0, 2.0))
+        near, far = (size(self.at(0.0, s * self.unclipped)) for s in (1.0, 2.0))
         return float(np.log2(far / near)) if near > 0 and far > 0 else None
 
     def is_coupled(self, pull: Arrays, gradient: float, place: Place) -> bool:
         """Whether gradients G − p at W and G + p at −W give the same updates."""
-        if not np.isfinite(pull[self.index]).all() or not np.any(pull[self.index]):
+        if not np.any(pull[self.index]):
             return False
         left, decay = self.odd(gradient, place, pull), self.odd(gradient, place)
         noise = 4 * self.precision * size(self.at(gradient, place))
@@ -126,7 +150,7 @@ class Answers:
 
     @property
     def cancelling_rates(self) -> Arrays:
-        """d of every leaf, repeated over its entries; nan where no d cancels the decay."""
+        """d of every leaf, repeated over its entries; 0 where no d cancels the decay."""
         return self.probes.kept("rates", roots.cancelling_rates)
 
     @property
@@ -134,15 +158,19 @@ class Answers:
         """p(W)/W of every entry."""
         return self.probes.kept("entries", roots.cancelling_entries)
 
-    @property
+    @functools.cached_property
     def active(self) -> int:
         """The first step with an update without gradients."""
-        moves = np.abs(self.at(0.0, 1.0)).max(axis=1) > 0
+        moves = np.abs(self.at(0.0, 1.0)).max(axis=1, initial=0.0) > 0
         return int(np.argmax(moves))
 
 
 def size(updates: np.ndarray) -> float:
     return float(np.abs(updates).max(initial=0.0))
+
+
+def _doubled(near: np.ndarray, far: np.ndarray) -> bool:
+    return size(far - 2 * near) <= TOLERANCE * size(far)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -7,16 +7,16 @@ and any other primitive is JAX's own, called by itself.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 
 Run = Callable[..., Sequence[Any]]
+HURRY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,19 +83,23 @@ def _operation(eqn: Any) -> Run:
     if name in ELEMENTWISE:
         function = ELEMENTWISE[name]
         return lambda *args: (function(*args),)
-    if name in STRUCTURAL and (made := STRUCTURAL[name](params)) is not None:
+    if name in STRUCTURAL:
+        made = STRUCTURAL[name](params)
         return lambda *args: (made(*args),)
     if name in CALLS:
         return _called(params.get("call_jaxpr", params.get("jaxpr")))
     if name in CONTROL:
         return CONTROL[name](**params)
-    return functools.partial(_as_jax_does, eqn)
+    return _as_jax_does(eqn)
 
 
-def _as_jax_does(eqn: Any, *args: Any) -> Sequence[Any]:
-    functions, params = eqn.primitive.get_bind_params(eqn.params)
-    found = eqn.primitive.bind(*functions, *args, **params)
-    return list(map(_array, found if eqn.primitive.multiple_results else [found]))
+def _as_jax_does(eqn: Any) -> Run:
+    """The equation alone, evaluated by JAX."""
+    variables = [v for v in eqn.invars if not isinstance(v, Literal)]
+    alone = Jaxpr([], variables, eqn.outvars, [eqn], eqn.effects)
+    evaluate = jax.jit(jaxpr_as_fun(ClosedJaxpr(alone, ())), compiler_options=HURRY)
+    given = [not isinstance(v, Literal) for v in eqn.invars]
+    return lambda *args: list(map(_array, evaluate(*itertools.compress(args, given))))
 
 
 def _array(value: Any) -> Any:
@@ -149,10 +153,20 @@ def _scan(
 
 def _dot_general(params: Any) -> Any:
     (left, right), batch = params["dimension_numbers"]
-    if any(batch):
-        return None
-    dtype = params["preferred_element_type"]
-    return lambda a, b: np.asarray(np.tensordot(a, b, (left, right)), dtype)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+
+    def dot(a: Any, b: Any) -> Any:
+        """Batches first, then what is left of a, then of b."""
+        of_a, of_b = letters[: a.ndim], list(letters[a.ndim :][: b.ndim])
+        for i, j in zip((*left, *batch[0]), (*right, *batch[1]), strict=True):
+            of_b[j] = of_a[i]
+        free = [of_a[i] for i in range(a.ndim) if i not in (*left, *batch[0])]
+        free += [of_b[j] for j in range(b.ndim) if j not in (*right, *batch[1])]
+        kept = "".join([of_a[i] for i in batch[0]] + free)
+        found = np.einsum(f"{of_a},{''.join(of_b)}->{kept}", a, b, optimize=True)
+        return np.asarray(found, params["preferred_element_type"])
+
+    return dot
 
 
 def _broadcast_in_dim(params: Any) -> Any:
@@ -165,6 +179,11 @@ def _broadcast_in_dim(params: Any) -> Any:
         return np.broadcast_to(np.reshape(x, form), shape)
 
     return broadcast
+
+
+def _slices(params: Any) -> tuple[slice, ...]:
+    begins, ends = params["start_indices"], params["limit_indices"]
+    return tuple(map(slice, begins, ends, params["strides"] or [1] * len(begins)))
 
 
 def _power(x: Any, y: int) -> Any:
@@ -219,6 +238,7 @@ STRUCTURAL: dict[str, Callable[[Any], Any]] = {
     "integer_pow": lambda p: np.square if p["y"] == 2 else lambda x: _power(x, p["y"]),
     "reshape": lambda p: lambda x, *_: np.reshape(x, p["new_sizes"]),
     "squeeze": lambda p: lambda x: np.squeeze(x, p["dimensions"]),
+    "slice": lambda p: lambda x: x[_slices(p)],
     "transpose": lambda p: lambda x: np.transpose(x, p["permutation"]),
     "concatenate": lambda p: lambda *xs: np.concatenate(xs, p["dimension"]),
     "clamp": lambda p: lambda low, x, high: np.minimum(np.maximum(x, low), high),

@@ -168,11 +168,10 @@ def _asked(
 def _stuck(answers: Answers) -> list[str]:
     """Counters in the state that stay at 0 while the updates depend on them."""
     probes = answers.probes
-    state, counted = probes.last_state()
     if not any(size(update) for update in probes.at(1.0, 1.0)):
         return []
-    stuck = [i for i, counter in enumerate(counted) if not counter.any()]
-    return [_stuck_message(answers.steps) for i in stuck if probes.matters(state, i)][:1]
+    stuck = [i for i, counter in enumerate(probes.counters.T) if not counter.any()]
+    return [_stuck_message(answers.steps) for i in stuck if probes.matters(i)][:1]
 
 
 def _stuck_message(steps: int) -> str:
