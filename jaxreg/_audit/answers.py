@@ -137,7 +137,8 @@ class Answers:
     @property
     def degree(self) -> float | None:
         """d in update(s·W) = sᵈ·update(W), without gradients; None where there is no update."""
-        near, far = (size(self.at(0.0, s * self.unclipped)) for s in (1.0, 2.0))
+        place = self.unclipped if self.is_linear else 1.0
+        near, far = size(self.at(0.0, place)), size(self.at(0.0, 2 * place))
         return float(np.log2(far / near)) if near > 0 and far > 0 else None
 
     def is_coupled(self, pull: Arrays, gradient: float, place: Place) -> bool:

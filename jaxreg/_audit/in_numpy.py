@@ -7,13 +7,12 @@ and any other primitive is JAX's own, called by itself.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
+from jax.extend.core import Jaxpr, Literal
 
 Run = Callable[..., Sequence[Any]]
 HURRY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -94,12 +93,12 @@ def _operation(eqn: Any) -> Run:
 
 
 def _as_jax_does(eqn: Any) -> Run:
-    """The equation alone, evaluated by JAX."""
-    variables = [v for v in eqn.invars if not isinstance(v, Literal)]
-    alone = Jaxpr([], variables, eqn.outvars, [eqn], eqn.effects)
-    evaluate = jax.jit(jaxpr_as_fun(ClosedJaxpr(alone, ())), compiler_options=HURRY)
-    given = [not isinstance(v, Literal) for v in eqn.invars]
-    return lambda *args: list(map(_array, evaluate(*itertools.compress(args, given))))
+    def bind(*args: Any) -> Any:
+        found = eqn.primitive.bind(*args, **eqn.params)
+        return found if eqn.primitive.multiple_results else [found]
+
+    compiled = jax.jit(bind, compiler_options=HURRY)
+    return lambda *args: list(map(_array, compiled(*args)))
 
 
 def _array(value: Any) -> Any:

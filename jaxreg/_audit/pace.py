@@ -77,9 +77,7 @@ def _by_counts(answers: Answers, seen: Course) -> Course:
         return np.array([abs(measure(answers, counters, n)) for n in COARSE])
 
     if _is_constant(over(decay, ticking)):
-        lengths = over(response, ticking)
-        at_rest = seen.pace == "constant" and np.any(lengths == 0) and np.any(lengths > 0)
-        return Course("without the schedule") if at_rest else seen
+        return Course("without the schedule") if _ends(over(response, ticking), seen) else seen
     moving = tuple(k for k in ticking if not _is_constant(over(decay, (k,))))
     for counters in _beside(moving or ticking, ticking):
         if _in_proportion(over(decay, counters), over(response, counters)):
@@ -87,6 +85,14 @@ def _by_counts(answers: Answers, seen: Course) -> Course:
     if seen.pace == "with the schedule":
         return Course("with the schedule", ticking, _largest(answers, ticking))
     return Course("its own schedule")
+
+
+def _ends(lengths: np.ndarray, seen: Course) -> bool:
+    """Whether steps of length 0 come later, where none was among the first.
+
+    Where a count of 1 alone stops the steps, more than a schedule hangs on it.
+    """
+    return seen.pace == "constant" and bool(np.all(lengths[:2] > 0) and np.any(lengths == 0))
 
 
 def _beside(counters: Counters, ticking: Counters) -> Iterator[Counters]:

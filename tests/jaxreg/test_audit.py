@@ -14,7 +14,6 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from jax.experimental.compilation_cache import compilation_cache
 from optax import contrib
 
 from jaxreg import (
@@ -40,22 +39,6 @@ LR = 0.01
 # Adam's bias correction.
 D_AT_FIRST = 1e-6 * math.sqrt(1 - 0.999) / (1 - 0.9)
 add_decayed = optax.add_decayed_weights
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compiled_once(tmp_path_factory):
-    """A wrapped optimizer is the same program: it need not be compiled again."""
-    old = (
-        jax.config.jax_compilation_cache_dir,
-        jax.config.jax_persistent_cache_min_compile_time_secs,
-    )
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("programs")))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    compilation_cache.reset_cache()
-    yield
-    jax.config.update("jax_compilation_cache_dir", old[0])
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", old[1])
-    compilation_cache.reset_cache()
 
 
 def wrapped(optimizer):
