@@ -86,19 +86,30 @@ class Answers:
         return all(size(self.at(0.0, s)) == 0 for s in (1.0, -1.0, 2.0))
 
     @functools.cached_property
+    def moves(self) -> np.ndarray:
+        """Which steps have an update: gradients may be gathered before."""
+        updates = np.abs(self.at(1.0, 1.0)) + np.abs(self.at(0.0, 1.0))
+        return updates.max(axis=1, initial=0.0) > 0
+
+    @property
     def first(self) -> int:
-        """The first step with an update: gradients may be gathered before."""
-        moves = np.abs(self.at(1.0, 1.0)) + np.abs(self.at(0.0, 1.0))
-        return int(np.argmax(moves.max(axis=1, initial=0.0) > 0))
+        """The first step with an update."""
+        return int(np.argmax(self.moves))
 
     @functools.cached_property
     def has_memory(self) -> bool:
         """Whether the parameters before the first update change later ones without gradients."""
-        then = self.first + 1
-        places = (*[2.0] * then, *[1.0] * (self.steps - then))
-        begin = 0.0 if self.probes.starts_at_centre else 1.0
-        now, later = self.at(0.0, 1.0), self.at(0.0, places, begin=begin)
+        then, near = self.first + 1, self.unclipped
+        places = (*[2.0 * near] * then, *[near] * (self.steps - then))
+        begin = 0.0 if self.probes.starts_at_centre else near
+        now, later = self.at(0.0, near), self.at(0.0, places, begin=begin)
         return size(now[then:] - later[then:]) > TOLERANCE * size(now)
+
+    @property
+    def is_pushed_away(self) -> bool:
+        """Whether updates without gradients lead away from the centre, entry by entry."""
+        along = np.real(self.at(0.0, 1.0)[self.active] * np.conj(self.direction))
+        return bool(np.all(along >= 0) and np.any(along > 0))
 
     @property
     def is_lopsided(self) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxreg import _select
@@ -72,14 +73,18 @@ def _selections(frozen: Any) -> Iterable[tuple[str, Any, str]]:
 
 
 def _grows(s: Suspect) -> bool:
-    return s.share < 0 or (s.audited.scales_with == "gradient" and (s.audited.coefficient or 0) < 0)
+    if s.audited.scales_with == "gradient":
+        return (s.audited.coefficient or 0) < 0
+    return s.share < 0 or (s.share == 0 and s.decays and s.answers.is_pushed_away)
 
 
 def _grows_message(s: Suspect) -> str:
-    growth = text(-(s.share or s.audited.coefficient or 0))
+    by = -(s.share or s.audited.coefficient or 0)
+    growth = f", by {text(by)}·w" if by else ""
     return (
-        f"weights grow, by {growth}·w: the decay has the wrong sign, as where "
-        f"optax.add_decayed_weights stands after the learning rate; use jaxreg.decoupled_decay"
+        f"weights grow{growth}: the decay has the wrong sign, as where optax.add_decayed_weights or "
+        f"jaxreg.add_penalty_gradient stands after the learning rate; put it first in the chain, or "
+        f"use jaxreg.decoupled_decay there"
     )
 
 
@@ -87,7 +92,7 @@ def _too_large(s: Suspect) -> bool:
     if s.share < LARGE_SHARE or s.audited.form == "trust ratio":
         return False
     under_gradients = s.answers.rates(s.answers.odd())  # less, where a division by them is in it
-    return float(np.abs(under_gradients).max()) >= LARGE_SHARE
+    return s.grown * float(np.abs(under_gradients).max()) >= LARGE_SHARE
 
 
 def _too_large_message(s: Suspect) -> str:
@@ -165,7 +170,13 @@ def _off_schedule_message(s: Suspect) -> str:
 
 
 def _rounds_away(s: Suspect) -> bool:
-    """Whether most entries stay what they are when w − share·w is rounded to their dtype."""
+    """Whether most entries stay what they are when w − share·w is rounded to their dtype.
+
+    In float32 and wider the gradient steps, added together with the decay, are far longer than
+    rounding.
+    """
+    if jnp.finfo(s.leaf.value.dtype).bits >= 32:
+        return False
     settled = s.pace != "its own schedule"  # such as an estimate that begins small
     return settled and rounds_away(s.share, s.leaf.value.dtype) > 0.5
 

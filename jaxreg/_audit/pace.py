@@ -52,8 +52,9 @@ def course(answers: Answers, found: Finding) -> Course:
     if found.form in ("none", "undetermined") or found.coupled:
         return Course("constant")
     seen = Course(_by_steps(answers, found.per_step))
-    if answers.is_still or not answers.answers_zero_gradients:
-        return seen
+    debiased = answers.has_memory and _is_constant(np.abs(found.per_step))
+    if debiased or answers.is_still or not answers.answers_zero_gradients:
+        return seen  # what moves with a count then is no schedule, but an average's correction
     return _by_counts(answers, seen)
 
 

@@ -162,11 +162,12 @@ class Probes:
         return [i for i, rises in enumerate(counted.T) if rises.any() and (rises >= 0).all()]
 
     def matters(self, counter: int) -> bool:
-        """Whether updates depend on the ``counter``-th integer of the state."""
+        """Whether updates depend on the ``counter``-th integer of the state, which stays as set."""
         now = self.at(1.0, 1.0)
         for count in (1, 10, 1000):
-            then = self.ask(1.0, 1.0, forward=((counter, count),)).updates
-            if any(np.any(a != b) and np.any(b) for a, b in zip(now, then, strict=True)):
+            then = self.ask(1.0, 1.0, forward=((counter, count),))
+            changed = any(np.any(a != b) for a, b in zip(now, then.updates, strict=True))
+            if changed and np.all(then.counters[:, counter] == count):
                 return True
         return False
 

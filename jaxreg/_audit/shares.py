@@ -44,6 +44,8 @@ def linear_with_memory(answers: Answers) -> Finding | None:
 
 def _both(answers: Answers, rates: np.ndarray) -> Finding | None:
     """Decay c·w beside the step as well as d·w in a gradient that momentum holds on to."""
+    if not _is_linear_in_gradients(answers):
+        return None
     ones, place = [np.ones_like(w) for w in answers.probes.directions], answers.unclipped
     pulled = answers.at(0.0, place, pull=ones) / place
     under = rates - answers.rates(pulled)  # of the gradient W alone
@@ -87,8 +89,9 @@ def _coupled(d: float, rates: np.ndarray, beside: bool) -> Finding:
 
 
 def alternating(answers: Answers, place: float) -> tuple[float, ...]:
-    """Places that change, or an average over steps would look like no average."""
-    return tuple(place * (1.0 + t % 2) for t in range(answers.steps))
+    """Places that change with each update, or an average over steps would look like no average."""
+    before = np.cumsum(answers.moves) - answers.moves
+    return tuple(place * (1.0 + n % 2) for n in before.tolist())
 
 
 def cautious(answers: Answers, rates: np.ndarray) -> Finding | None:

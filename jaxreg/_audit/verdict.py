@@ -66,7 +66,7 @@ class Suspect:
     @property
     def grown(self) -> float:
         """How much longer the largest share is than those of the steps asked for."""
-        return abs(self.share) / max(map(abs, self.audited.per_step), default=1.0)
+        return abs(self.share) / (max(map(abs, self.audited.per_step), default=0.0) or 1.0)
 
 
 def suspects(asked: Optimizer, rates: Sequence[Any], in_loss: Mapping[str, float]) -> list[Suspect]:
@@ -85,6 +85,13 @@ def _long_enough(asked: Optimizer, rate: Any) -> Probes:
         asked.steps *= 2
         return Probes(asked, rate)
     return probes
+
+
+def _late_enough(probes: Probes) -> Probes:
+    """With counts set forward to where every leaf that decays at some count does."""
+    ticking = probes.ticking
+    for count in (0, *pace.COARSE[1:]) if ticking else ():
+        later = Probes(probes.optimizer, probes.rate, forward=tuple((k, count) for k in ticking))
 
 
 def _chosen(plain: Probes) -> list[Probes]:
@@ -159,7 +166,7 @@ def _at_the_peak(
     coefficient = found.coefficient and (share if answers.is_linear else grown * found.coefficient)
     evidence = found.evidence
     if grown > 1 + VISIBLE and found.per_step:
-        evidence += f"; up to {text(grown * seen)} at step {course.count + answers.active}"
+        evidence += f"; up to {text(grown * seen)} later"
     return dataclasses.replace(found, coefficient=coefficient, evidence=evidence), grown * seen
 
 
