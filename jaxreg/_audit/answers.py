@@ -16,6 +16,7 @@ from jaxreg._audit.roots import NEAR
 TOLERANCE = 1e-5
 FEW = 2  # numbers that any dtype may happen to hold
 TINY = np.finfo(float).tiny
+UPHILL = 0.1  # cosine of a step with its gradient
 FAINT = 1e-6  # gradients that pass below a clip
 
 
@@ -104,6 +105,27 @@ class Answers:
         begin = 0.0 if self.probes.starts_at_centre else near
         now, later = self.at(0.0, near), self.at(0.0, places, begin=begin)
         return size(now[then:] - later[then:]) > TOLERANCE * size(now)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether anything moves it at all."""
+        return any(size(self.at(g, s)) > 0 for g, s in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)))
+
+    @property
+    def passes_gradients(self) -> bool:
+        """Whether each update is the gradient itself."""
+        gradients = self.probes.gradients(1.0)[self.index]
+        return size(self.at(1.0, 0.0) - gradients) <= TOLERANCE * size(gradients)
+
+    @property
+    def ascends(self) -> bool:
+        """Whether the first update leads up the gradient."""
+        step, gradient = (
+            self.at(1.0, 0.0, constant=True)[self.first],
+            self.probes.gradients(1.0, constant=True)[self.index][self.first],
+        )
+        lengths = np.linalg.norm(step) * np.linalg.norm(gradient)
+        return bool(np.real(np.vdot(gradient, step)) > UPHILL * lengths)
 
     @property
     def is_pushed_away(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxreg import _tree
 from jaxreg._audit.in_numpy import in_numpy
@@ -164,6 +165,20 @@ def _probing_dtype(dtype: Any) -> Any:
 def _zeros(other: Any) -> Any:
     is_array = hasattr(other, "dtype") and jnp.issubdtype(other.dtype, jnp.number)
     return jnp.zeros_like(other) if is_array else other
+
+
+def synchronised(optimizer: Any) -> optax.GradientTransformationExtraArgs:
+    """What a lookahead optimizer does to its fast parameters while the slow ones are the same."""
+
+    def init(params: Any) -> Any:
+        return optimizer.init(optax.LookaheadParams.init_synced(params))
+
+    def update(updates: Any, state: Any, params: Any = None, **more: Any) -> Any:
+        both = optax.LookaheadParams.init_synced(params)
+        updates, state = optimizer.update(updates, state, both, **more)
+        return updates.fast, state
+
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _of_step(params: Arrays, start: Arrays, t: int) -> Arrays:

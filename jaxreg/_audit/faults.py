@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,6 +16,10 @@ from jaxreg._rounding import rounds_away
 
 LARGE_SHARE = 0.01  # of w a step: forgotten within a hundred steps
 SHOWN = 3  # leaves named in a message
+PASSED = (
+    "its raw gradient is added to it, an ascent: optax.masked passes on what its mask leaves out; "
+    "add optax.masked(optax.set_to_zero(), the other half), or use optax.partition"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Fault:
 
     Attributes:
       name: "grows", "too large", "after the learning rate", "before the preconditioner", "twice",
-        "biases and norms", "frozen", "stuck schedule", "off schedule" or "rounds away".
+        "biases and norms", "frozen", "ascends", "stuck schedule", "off schedule" or "rounds away".
       message: what was seen and what to do.
       leaves: the names of the leaves that show it; empty if it concerns the optimizer.
     """
@@ -50,12 +54,39 @@ def _find(suspects: Sequence[Suspect], frozen: Any, stuck: Sequence[str]) -> Ite
         found = [s for s in suspects if detect(s)]
         if found:
             yield _fault(name, describe(found[0]), found)
-    for name, select, message in _selections(frozen):
-        chosen = select([s.leaf for s in suspects])
-        found = [s for s, on in zip(suspects, chosen, strict=True) if on and s.decays]
-        if found:
-            yield _fault(name, message, found)
+    if spared := [s for s in _selected(~_select.weights, suspects) if s.decays]:
+        covered = "decays though it is no weight; mask=jaxreg.weights.mask spares biases and norms"
+        yield _fault("biases and norms", covered, spared)
+    still = [] if frozen is None else _selected(_select.where(frozen), suspects)
+    yield from _moved(still)
+    if ascending := [s for s in suspects if s.answers.ascends and s not in still]:
+        yield _fault("ascends", _ascends_message(ascending[0]), ascending)
     yield from (Fault("stuck schedule", message) for message in stuck)
+
+
+def _selected(rule: _select.Where, suspects: Sequence[Suspect]) -> list[Suspect]:
+    chosen = rule.selected([s.leaf for s in suspects])
+    return [s for s, on in zip(suspects, chosen, strict=True) if on]
+
+
+def _moved(still: Sequence[Suspect]) -> Iterator[Fault]:
+    """Leaves that must not move and do, by what moves them."""
+    kinds: dict[str, list[Suspect]] = {}
+    for s in still:
+        if s.decays or s.answers.is_moved:
+            kinds.setdefault(_moved_message(s), []).append(s)
+    yield from (_fault("frozen", message, found) for message, found in kinds.items())
+
+
+def _moved_message(s: Suspect) -> str:
+    if s.decays:
+        return "is to be frozen, but decays; leave it out by where= or an outer optax.masked"
+    if s.answers.passes_gradients:
+        return f"is to be frozen, but {PASSED}"
+    return (
+        "is to be frozen, but moves; give it a label of its own in optax.partition, with "
+        "optax.set_to_zero()"
+    )
 
 
 def _fault(name: str, message: str, found: Sequence[Suspect]) -> Fault:
@@ -64,12 +95,13 @@ def _fault(name: str, message: str, found: Sequence[Suspect]) -> Fault:
     return Fault(name, f"{shown}: {message}", names)
 
 
-def _selections(frozen: Any) -> Iterable[tuple[str, Any, str]]:
-    covered = "decays though it is no weight; mask=jaxreg.weights.mask spares biases and norms"
-    yield "biases and norms", (~_select.weights).selected, covered
-    if frozen is not None:
-        still = "is to be frozen, but decays; leave it out by where= or an outer optax.masked"
-        yield "frozen", _select.where(frozen).selected, still
+def _ascends_message(s: Suspect) -> str:
+    if s.answers.passes_gradients:
+        return PASSED
+    return (
+        "its steps go up the gradient; if that is not meant, scale by −learning_rate, as "
+        "optax.scale_by_learning_rate does"
+    )
 
 
 def _grows(s: Suspect) -> bool:

@@ -38,6 +38,7 @@ class Probes:
       rate: the learning rate, for a family of optimizers.
       centre: the parameters towards which the optimizer pulls; None for 0.
       starts_at_centre: ``init`` is given the centre, not the parameters of the first step.
+      forward: what integers of the state are set to before the first step.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Probes:
         rate: Any = None,
         centre: Arrays | None = None,
         starts_at_centre: bool = False,
+        forward: Counts = (),
     ):
-        self.optimizer, self.rate, self.starts_at_centre = optimizer, rate, starts_at_centre
+        self.optimizer, self.rate = optimizer, rate
+        self.starts_at_centre, self.forward = starts_at_centre, forward
         self.directions = self.drawn(salt=0)
         self.centre = centre or [np.zeros_like(w) for w in self.directions]
         self.found: dict[Any, Any] = {}
@@ -114,12 +117,17 @@ class Probes:
             gradients = [g - places[:, None] * p * w for g, p, w in pulled]
         first = 0.0 if self.starts_at_centre else float(places[0])
         start = self.placed(first if begin is None else begin)
-        return self.optimizer.run(gradients, self.placed(place), start, self.rate, dict(forward))
+        return self._run(gradients, self.placed(place), start, forward)
+
+    def _run(
+        self, gradients: Arrays, params: Arrays | None, start: Arrays, forward: Counts = ()
+    ) -> Run:
+        counts = dict(self.forward) | dict(forward)
+        return self.optimizer.run(gradients, params, start, self.rate, counts)
 
     def own_way(self, gradient: float, place: float) -> Arrays:
         """The updates that the parameters follow, from ``centre + place · direction`` on."""
-        start = self.placed(place)
-        return self.optimizer.run(self.gradients(gradient), None, start, self.rate).updates
+        return self._run(self.gradients(gradient), None, self.placed(place)).updates
 
     def placed(self, place: Place) -> Arrays:
         """``centre + place · direction``, of all steps if there are several places."""
@@ -137,7 +145,7 @@ class Probes:
         """The updates without gradients at any parameters."""
         zeros = [np.zeros((self.optimizer.steps, w.size), w.dtype) for w in params]
         start = self.centre if self.starts_at_centre else params
-        return self.optimizer.run(zeros, params, start, self.rate).updates
+        return self._run(zeros, params, start).updates
 
     def glances(self, gradient: float, place: float, step: int, forward: Counts) -> list[Glance]:
         """The updates of one step under constant gradients, after counts were set forward."""
@@ -173,7 +181,12 @@ class Probes:
 
     def again(self, rate: Any) -> Probes:
         """The same at another learning rate."""
-        return Probes(self.optimizer, rate, self.centre, self.starts_at_centre)
+        return Probes(self.optimizer, rate, self.centre, self.starts_at_centre, self.forward)
+
+    def later(self, count: int) -> Probes:
+        """The same after ``count`` steps, as far as counts say."""
+        forward = tuple((k, count) for k in self.ticking)
+        return Probes(self.optimizer, self.rate, self.centre, self.starts_at_centre, forward)
 
 
 def _glance(update: np.ndarray, w: np.ndarray) -> Glance:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import optax
 
 from jaxreg import _table, _tree
 from jaxreg._audit import black_box, faults, in_loss
@@ -104,6 +107,7 @@ def audit(
     """
     make, rates = _family(optimizer, learning_rates)
     _require(steps, rates, params)
+    _require_optimizer(make, rates[0])
     found_in_loss = {} if loss is None else in_loss.penalties(loss, params)
     try:
         found = _asked(make, params, steps, update_args, rates, found_in_loss)
@@ -144,6 +148,22 @@ def _require(steps: int, rates: Sequence[Any], params: Any) -> None:
         )
 
 
+def _require_optimizer(make: Callable[[Any], Any], rate: Any) -> None:
+    try:
+        made = make(rate)
+    except Exception as error:
+        raise TypeError(
+            f"audit: expected a function learning_rate -> optimizer, got one that raises “{error}” "
+            f"for {rate}; write audit(lambda learning_rate: optax.adamw(learning_rate), params)"
+        ) from error
+    if isinstance(made, type) or not (hasattr(made, "init") and hasattr(made, "update")):
+        remedy = "its .tx" if hasattr(made, "tx") else "optax.adamw(learning_rate)"
+        raise TypeError(
+            f"audit: expected a function learning_rate -> optimizer, got one that returns "
+            f"{made!r:.60}; let it return {remedy}"
+        )
+
+
 def _refused(params: Any, reason: str) -> Audit:
     hint = f"raises “{reason}”; further arguments of its update go into update_args="
     names = [leaf.name for leaf in _tree.leaves(params) if leaf.is_parameter]
@@ -151,7 +171,18 @@ def _refused(params: Any, reason: str) -> Audit:
     return Audit(tuple(rows), ())
 
 
-def _asked(
+def _asked(make: Any, params: Any, *more: Any) -> list[Suspect]:
+    """As it is, then as a lookahead optimizer, whose parameters are two copies of ours."""
+    try:
+        return _cut_or_whole(make, params, *more)
+    except black_box.CallError as error:
+        fast = params.fast if isinstance(params, optax.LookaheadParams) else params
+        with contextlib.suppress(black_box.CallError):
+            return _cut_or_whole(lambda rate: black_box.synchronised(make(rate)), fast, *more)
+        raise error
+
+
+def _cut_or_whole(
     make: Any, params: Any, steps: int, arguments: Any, rates: Any, twice: Mapping[str, float]
 ) -> list[Suspect]:
     """With large dimensions cut first, then, where it holds arrays of their shapes, as they are."""

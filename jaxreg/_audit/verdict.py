@@ -71,10 +71,28 @@ class Suspect:
 
 def suspects(asked: Optimizer, rates: Sequence[Any], in_loss: Mapping[str, float]) -> list[Suspect]:
     plain = _long_enough(asked, rates[0])
-    chosen = _chosen(plain)
+    counts = [_begins(plain, i) for i in range(len(asked.leaves))]
+    by_count = {n: _chosen(plain.later(n) if n else plain) for n in set(counts)}
+    chosen = [by_count[n][i] for i, n in enumerate(counts)]
     again = {id(p): [p, *map(p.again, rates[1:])] for p in chosen}
     answers = [[Answers(p, i) for p in again[id(c)]] for i, c in enumerate(chosen)]
     return [_suspect(a, rates, in_loss.get(a[0].leaf.name, 0.0)) for a in answers]
+
+
+def _begins(plain: Probes, index: int) -> int:
+    """The count at which a leaf that nothing moves in the first steps without gradients decays.
+
+    0 where it decays from the first on, or never; if not even gradients move a leaf, the count at
+    which they do.
+    """
+    counts = pace.COARSE[1:] if plain.ticking else ()
+    for gradient in (0.0, 1.0) if not any(map(size, plain.at(1.0, 1.0))) else (0.0,):
+        if size(plain.at(gradient, 1.0)[index]) == 0:
+            forward = [(n, tuple((k, n) for k in plain.ticking)) for n in counts]
+            sizes = {n: plain.glances(gradient, 1.0, 0, f)[index].size for n, f in forward}
+            if moving := [n for n, longest in sizes.items() if longest > 0]:
+                return moving[0]
+    return 0
 
 
 def _long_enough(asked: Optimizer, rate: Any) -> Probes:
@@ -85,13 +103,6 @@ def _long_enough(asked: Optimizer, rate: Any) -> Probes:
         asked.steps *= 2
         return Probes(asked, rate)
     return probes
-
-
-def _late_enough(probes: Probes) -> Probes:
-    """With counts set forward to where every leaf that decays at some count does."""
-    ticking = probes.ticking
-    for count in (0, *pace.COARSE[1:]) if ticking else ():
-        later = Probes(probes.optimizer, probes.rate, forward=tuple((k, count) for k in ticking))
 
 
 def _chosen(plain: Probes) -> list[Probes]:
@@ -108,7 +119,7 @@ def _chosen(plain: Probes) -> list[Probes]:
     found = roots.references(plain) if any(refers) else plain.centre
     rows = zip(starts, refers, plain.drawn(salt=10**6), found, strict=True)
     centre = [s * own + r * np.nan_to_num(other) for s, r, own, other in rows]
-    around = Probes(plain.optimizer, plain.rate, centre, any(starts))
+    around = Probes(plain.optimizer, plain.rate, centre, any(starts), plain.forward)
     lost = [r and Answers(around, i).is_lopsided for i, r in enumerate(refers)]
     return [plain if left else around for left in lost]
 
@@ -132,12 +143,19 @@ def _finding(answers: Answers) -> Finding:
     return dataclasses.replace(found, form="toward a reference", evidence=evidence)
 
 
+def _dated(found: Finding, answers: Answers) -> Finding:
+    if not answers.probes.forward or found.form == "none":
+        return found
+    count = answers.probes.forward[0][1]
+    return dataclasses.replace(found, evidence=f"from step {count} or earlier on: {found.evidence}")
+
+
 def _typical(reference: np.ndarray) -> str:
     return f"values of modulus {text(np.sqrt(np.mean(np.abs(reference) ** 2)))}"
 
 
 def _suspect(answers: list[Answers], rates: Sequence[Any], in_loss: float) -> Suspect:
-    leaf, found = answers[0].leaf, _finding(answers[0])
+    leaf, found = answers[0].leaf, _dated(_finding(answers[0]), answers[0])
     course = pace.course(answers[0], found)
     shares = [_share(a, course) for a in answers]
     found, peak = _at_the_peak(answers[0], found, course, shares[0])
