@@ -114,9 +114,9 @@ def _grows_message(s: Suspect) -> str:
     by = -(s.share or s.audited.coefficient or 0)
     growth = f", by {text(by)}·w" if by else ""
     return (
-        f"weights grow{growth}: the decay has the wrong sign, as where optax.add_decayed_weights or "
-        f"jaxreg.add_penalty_gradient stands after the learning rate; put it first in the chain, or "
-        f"use jaxreg.decoupled_decay there"
+        f"weights grow{growth}: the decay has the wrong sign, as where optax.add_decayed_weights "
+        f"or jaxreg.add_penalty_gradient stands after the learning rate; put that first, or use "
+        f"jaxreg.decoupled_decay"
     )
 
 

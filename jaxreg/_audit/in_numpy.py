@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Jaxpr, Literal
 
@@ -49,10 +50,13 @@ def _program(jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> Run:
     values: list[Any] = []
 
     def place(atom: Any) -> int:
-        literal = isinstance(atom, Literal)
-        if literal or atom not in places:
-            values.append(np.asarray(atom.val, atom.aval.dtype) if literal else None)
-        return len(values) - 1 if literal else places.setdefault(atom, len(values) - 1)
+        if isinstance(atom, Literal):
+            values.append(np.asarray(atom.val, getattr(atom.aval, "dtype", None)))
+            return len(values) - 1
+        if atom not in places:
+            places[atom] = len(values)
+            values.append(None)
+        return places[atom]
 
     inputs = [place(v) for v in jaxpr.invars]
     for variable, value in zip(jaxpr.constvars, consts, strict=True):
@@ -103,7 +107,7 @@ def _as_jax_does(eqn: Any) -> Run:
 
 def _array(value: Any) -> Any:
     """Of numpy, but for PRNG keys."""
-    is_key = hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended)
+    is_key = hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.extended)
     return value if is_key else np.asarray(value)
 
 
@@ -116,9 +120,7 @@ def _cond(branches: Sequence[Any], **_: Any) -> Run:
     return lambda index, *args: runs[np.clip(int(index), 0, len(runs) - 1)](*args)
 
 
-def _while(
-    cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int, **_: Any
-) -> Run:
+def _while(cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int, **_: Any) -> Run:
     goes_on, body = _called(cond_jaxpr), _called(body_jaxpr)
     split = cond_nconsts + body_nconsts
 
@@ -131,11 +133,9 @@ def _while(
     return run
 
 
-def _scan(
-    jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **_: Any
-) -> Run:
+def _scan(jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **_: Any) -> Run:
     body, split = _called(jaxpr), num_consts + num_carry
-    forms = [aval for aval in jaxpr.out_avals[num_carry:]]
+    forms = list(jaxpr.out_avals[num_carry:])
 
     def run(*args: Any) -> Sequence[Any]:
         carry, rows = args[num_consts:split], []

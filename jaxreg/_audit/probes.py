@@ -190,9 +190,9 @@ class Probes:
 
 
 def _glance(update: np.ndarray, w: np.ndarray) -> Glance:
-    rate = -np.real(np.vdot(w, update)) / max(np.vdot(w, w).real, np.finfo(float).tiny)
-    largest = np.abs(update).max(initial=0.0)
-    return Glance(float(rate), float(largest), float(np.linalg.norm(update)))
+    along = float(np.real(np.vdot(w, update)))
+    rate = -along / max(float(np.vdot(w, w).real), float(np.finfo(float).tiny))
+    return Glance(rate, float(np.abs(update).max(initial=0.0)), float(np.linalg.norm(update)))
 
 
 def _drawn(shape: tuple[int, ...], dtype: Any, seed: tuple[int, int]) -> np.ndarray:

@@ -46,7 +46,8 @@ def _up_to(answers: Answers) -> float | None:
     near, far = (np.abs(answers.at(0.0, s)[largest]) for s in (1.0, 2.0))
     a, b = 2 * near - far, (far - near) / np.abs(answers.direction)
     least = a / (1 - b)
-    return float(least.mean()) if np.ptp(least) <= TOLERANCE * size(least) else None
+    rounding = 8 * answers.precision * size(answers.direction)
+    return float(least.mean()) if np.ptp(least) <= TOLERANCE * size(least) + rounding else None
 
 
 def preconditioned(answers: Answers) -> Finding | None:
