@@ -100,11 +100,22 @@ class Answers:
     @functools.cached_property
     def has_memory(self) -> bool:
         """Whether the parameters before the first update change later ones without gradients."""
+        return size(self._recalled) > TOLERANCE * size(self.at(0.0, self.unclipped))
+
+    @property
+    def keeps_a_copy(self) -> bool:
+        """Whether earlier parameters themselves are in later updates, not a share of them."""
+        whole = self.unclipped * size(self.direction)
+        return 0.5 * whole <= size(self._recalled) <= 2 * whole
+
+    @functools.cached_property
+    def _recalled(self) -> np.ndarray:
+        """What parameters up to the first update change of later ones, without gradients."""
         then, near = self.first + 1, self.unclipped
         places = (*[2.0 * near] * then, *[near] * (self.steps - then))
         begin = 0.0 if self.probes.starts_at_centre else near
         now, later = self.at(0.0, near), self.at(0.0, places, begin=begin)
-        return size(now[then:] - later[then:]) > TOLERANCE * size(now)
+        return now[then:] - later[then:]
 
     @property
     def is_moved(self) -> bool:
@@ -119,13 +130,12 @@ class Answers:
 
     @property
     def ascends(self) -> bool:
-        """Whether the first update leads up the gradient."""
-        step, gradient = (
-            self.at(1.0, 0.0, constant=True)[self.first],
-            self.probes.gradients(1.0, constant=True)[self.index][self.first],
-        )
-        lengths = np.linalg.norm(step) * np.linalg.norm(gradient)
-        return bool(np.real(np.vdot(gradient, step)) > UPHILL * lengths)
+        """Whether every update leads up the gradient."""
+        steps = self.at(1.0, 0.0, constant=True)
+        steps = steps[np.any(steps, axis=1)]
+        gradient = self.probes.gradients(1.0, constant=True)[self.index][0]
+        lengths = np.linalg.norm(steps, axis=1) * np.linalg.norm(gradient)
+        return bool(steps.size and np.all(np.real(steps @ np.conj(gradient)) > UPHILL * lengths))
 
     @property
     def is_pushed_away(self) -> bool:

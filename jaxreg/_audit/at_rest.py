@@ -48,7 +48,8 @@ def unanswered(answers: Answers) -> Finding | None:
 
 def keeps_parameters(answers: Answers) -> Finding | None:
     """At rest where it began, but pulled back from anywhere else."""
-    return own_way(answers) if answers.is_still and answers.has_memory else None
+    kept = answers.is_still and answers.has_memory
+    return own_way(answers) if kept or answers.keeps_a_copy else None
 
 
 def own_way(answers: Answers) -> Finding:

@@ -18,7 +18,7 @@ from jaxreg._audit.forms import Finding
 CONSTANT = 1e-4  # relative differences below which numbers count as constant
 MISFIT = 0.02  # of what a decay varies: less is the rounding of an optimizer, not a schedule
 COARSE = (0, *(round(10 ** (k / 2)) for k in range(15)))  # counts to see whether anything moves
-FINE = (0, *sorted({round(1.25**k) for k in range(73)}))  # counts to find the largest decay
+FINE = (0, *sorted({round(1.5**k) for k in range(41)}))  # counts to find the largest decay
 Pace = Literal["constant", "with the schedule", "its own schedule", "without the schedule"]
 Counters = tuple[int, ...]  # places of integers in the state
 
@@ -29,7 +29,7 @@ class Course:
 
     Attributes:
       pace: whether it changes, and with what.
-      counters: the integers of the state that it depends on, if it goes with the schedule.
+      counters: the integers of the state that it depends on.
       count: what they are set to where it is largest.
     """
 
@@ -83,9 +83,10 @@ def _by_counts(answers: Answers, seen: Course) -> Course:
     for counters in _beside(moving or ticking, ticking):
         if _in_proportion(over(decay, counters), over(response, counters)):
             return Course("with the schedule", counters, _largest(answers, counters))
-    if seen.pace == "with the schedule":
-        return Course("with the schedule", ticking, _largest(answers, ticking))
-    return Course("its own schedule")
+    own = any(_is_constant(over(response, (k,))) for k in moving)
+    together = seen.pace == "with the schedule" and not own  # one count for all that it does
+    pace: Pace = "with the schedule" if together else "its own schedule"
+    return Course(pace, ticking, _largest(answers, ticking))
 
 
 def _ends(lengths: np.ndarray, seen: Course) -> bool:

@@ -183,6 +183,21 @@ class Probes:
         """The same at another learning rate."""
         return Probes(self.optimizer, rate, self.centre, self.starts_at_centre, self.forward)
 
+    def after(self, count: int, gradient: float) -> Arrays:
+        """The updates after ``count`` steps; none where a counter then begins anew."""
+
+        def make(probes: Probes) -> Arrays:
+            later = probes.later(count) if count else probes
+            found = later.ask(gradient, 1.0)
+            falls = count and np.any(np.diff(found.counters[:, probes.ticking], axis=0) < 0)
+            return [np.zeros_like(u) if falls else u for u in found.updates]
+
+        return self.kept(("after", count, gradient), make)
+
+    def moves(self, count: int) -> np.ndarray:
+        """Which steps under gradients have an update, after ``count`` of them."""
+        return np.any([np.any(u, axis=1) for u in self.after(count, 1.0)], axis=0)
+
     def later(self, count: int) -> Probes:
         """The same after ``count`` steps, as far as counts say."""
         forward = tuple((k, count) for k in self.ticking)

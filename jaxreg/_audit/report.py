@@ -72,26 +72,30 @@ def audit(
     and home-made optimizers are judged alike.
 
     What updates do not show is not claimed. For plain SGD coupled and decoupled decay are one
-    program. A schedule that does not move within ``steps`` looks constant. Whether decay scales
-    with the learning rate takes two optimizers: give ``learning_rate -> optimizer``.
+    program. Whether decay scales with the learning rate takes two optimizers: give
+    ``learning_rate -> optimizer``. A schedule is followed by setting forward the integers of the
+    state that count steps; one that keeps no such count looks constant if it does not move within
+    ``steps``. A lookahead optimizer is asked with its slow parameters where the fast ones are.
 
     Args:
       optimizer: an ``optax.GradientTransformation`` or anything with its ``init`` and ``update``;
         or a function ``learning_rate -> optimizer``.
       params: a tree of arrays, or of anything with a shape and a dtype. The values do not matter.
       learning_rates: those to make the optimizer with, two at least.
-      steps: how many updates to ask for, two at least; more where gradients are accumulated.
+      steps: how many updates to ask for, two at least; more where gradients are accumulated, and
+        twice as many are taken where the last one alone moves anything.
       update_args: further arguments of ``update``, such as ``{"value": 1.0}``.
       loss: ``params -> loss`` or ``params -> (loss, …)``, to warn of a penalty λ‖w‖² in it that
         the optimizer repeats. It is seen where the data loss grows more slowly than w², as
         cross-entropy does.
-      frozen: a rule, as for `jaxreg.where`, of leaves that must not move.
+      frozen: a rule, as for `jaxreg.where`, of leaves that must not move, by decay or gradient.
 
     Returns:
       An `Audit` with ``leaves``, ``forms``, ``decayed`` and ``warnings``; prints as a table.
 
     Raises:
-      TypeError: if ``optimizer`` is neither an optimizer nor a function that makes one.
+      TypeError: if ``optimizer`` is neither an optimizer nor a function that makes one, or the
+        function raises.
       ValueError: if ``steps`` or ``learning_rates`` are too few, or there are no parameters.
 
     >>> import jax.numpy as jnp

@@ -15,6 +15,7 @@ from jaxreg._audit.forms import Finding, Form
 from jaxreg._audit.probes import Probes
 from jaxreg._tree import Leaf
 
+DOUBLINGS = 3  # of the steps, at most
 VISIBLE = 1e-3  # relative growth that is worth a word
 
 
@@ -28,8 +29,9 @@ class LeafAudit:
         momentum, trust ratio, gradient-relative, proximal, toward a reference, or undetermined,
         for which ``evidence`` gives the reason.
       coefficient: of decoupled decay the share of w that a step takes away, divided by the
-        learning rate if it scales with that; of coupled decay the d of the gradient d·w, which is
-        2λ; None where the form has no such number.
+        learning rate if it scales with that, at the schedule's peak if it goes with one; of coupled
+        decay the d of the gradient d·w, which is 2λ; of a threshold the |w| up to which it acts;
+        None where the form has no such number.
       scales_with: "learning rate", "learning rate²", "schedule", "nothing", "gradient" where the
         decay is coupled, or "unknown" where one optimizer was given and its steps are all alike.
       degree: how updates without gradients grow with w: 1 in proportion, 0 not at all.
@@ -79,30 +81,28 @@ def suspects(asked: Optimizer, rates: Sequence[Any], in_loss: Mapping[str, float
     return [_suspect(a, rates, in_loss.get(a[0].leaf.name, 0.0)) for a in answers]
 
 
-def _begins(plain: Probes, index: int) -> int:
-    """The count at which a leaf that nothing moves in the first steps without gradients decays.
+def _long_enough(asked: Optimizer, rate: Any) -> Probes:
+    """With more steps where the last one alone updates: what it keeps is seen later."""
+    for _ in range(DOUBLINGS):
+        probes = Probes(asked, rate)
+        moves = next((m for n in _counts(probes) if (m := probes.moves(n)).any()), None)
+        if moves is None or moves[:-1].any():
+            break
+        asked.steps *= 2
+    return Probes(asked, rate)
 
-    0 where it decays from the first on, or never; if not even gradients move a leaf, the count at
-    which they do.
-    """
-    counts = pace.COARSE[1:] if plain.ticking else ()
-    for gradient in (0.0, 1.0) if not any(map(size, plain.at(1.0, 1.0))) else (0.0,):
-        if size(plain.at(gradient, 1.0)[index]) == 0:
-            forward = [(n, tuple((k, n) for k in plain.ticking)) for n in counts]
-            sizes = {n: plain.glances(gradient, 1.0, 0, f)[index].size for n, f in forward}
-            if moving := [n for n, longest in sizes.items() if longest > 0]:
-                return moving[0]
+
+def _begins(plain: Probes, index: int) -> int:
+    """The count from which on a leaf decays, or else from which on gradients move it."""
+    for gradient in (0.0, 1.0):
+        for count in _counts(plain) if gradient == 0 or not plain.moves(0).any() else ():
+            if size(plain.after(count, gradient)[index]) > 0:
+                return count
     return 0
 
 
-def _long_enough(asked: Optimizer, rate: Any) -> Probes:
-    """With twice the steps where the last one alone updates: what it keeps is seen later."""
-    probes = Probes(asked, rate)
-    moves = np.sum([np.abs(u).sum(axis=1) for u in probes.at(1.0, 1.0)], axis=0) > 0
-    if moves[-1] and not moves[:-1].any():
-        asked.steps *= 2
-        return Probes(asked, rate)
-    return probes
+def _counts(probes: Probes) -> tuple[int, ...]:
+    return pace.COARSE if probes.ticking else (0,)
 
 
 def _chosen(plain: Probes) -> list[Probes]:
@@ -180,8 +180,11 @@ def _at_the_peak(
     seen = max(found.per_step, key=abs, default=0.0)
     if not course.counters:
         return found, seen
-    grown = share / (seen if answers.is_linear else size(answers.alone))
-    coefficient = found.coefficient and (share if answers.is_linear else grown * found.coefficient)
+    grown, coefficient = share / (seen if answers.is_linear else size(answers.alone)), None
+    if course.pace != "with the schedule":
+        coefficient = found.coefficient
+    elif found.coefficient is not None:
+        coefficient = share if answers.is_linear else grown * found.coefficient
     evidence = found.evidence
     if grown > 1 + VISIBLE and found.per_step:
         evidence += f"; up to {text(grown * seen)} later"

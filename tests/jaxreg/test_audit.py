@@ -491,6 +491,24 @@ CHAINS = {
         RATE,
         "0, 0, 0, 1, 0, 0, 0, 1.9",
     ),
+    "accumulated, then warmed up": (
+        optax.MultiSteps(
+            optax.chain(
+                optax.clip_by_global_norm(1.0),
+                optax.adamw(warm_up_cosine(LR), weight_decay=RATE, mask=KERNEL),
+            ),
+            4,
+        ),
+        "decoupled",
+        RATE * LR,
+        "up to 0.001 later",
+    ),
+    "after a step aside": (
+        contrib.sam(optax.adamw(LR, weight_decay=RATE), optax.sgd(0.05), sync_period=2),
+        "undetermined",
+        None,
+        "keeps parameters of its own",
+    ),
     "lookahead": (
         optax.lookahead(optax.adamw(LR, weight_decay=RATE), 3, 0.5),
         "decoupled",
@@ -578,6 +596,27 @@ SCALES = {
         ),
         RATE,
     ),
+    "moments in bfloat16, the schedule last": (
+        lambda lr: optax.chain(
+            optax.scale_by_adam(mu_dtype=jnp.bfloat16),
+            optax.scale(lr),
+            add_decayed(1e-4, KERNEL),
+            optax.scale_by_schedule(warm_up_cosine(-1.0)),
+        ),
+        1e-4,
+    ),
+    "momentum, then a schedule": (
+        lambda lr: optax.chain(
+            optax.trace(0.9), add_decayed(1e-4), optax.scale_by_schedule(warm_up_cosine(-lr))
+        ),
+        1e-4,
+    ),
+    "rates injected": (
+        lambda lr: optax.inject_hyperparams(optax.adamw)(
+            optax.constant_schedule(lr), weight_decay=optax.linear_schedule(RATE, 1.0, 5000)
+        ),
+        RATE * 1.0054,
+    ),
     "the schedule alone": (
         lambda lr: optax.chain(
             optax.adam(warm_up_cosine(lr)), decoupled_decay(1e-3, warm_up_cosine(1.0))
@@ -623,6 +662,9 @@ EXPECTED_SCALES = {
     "accumulated": ("decoupled", "learning rate, schedule"),
     "threshold, scheduled": ("proximal", "learning rate, schedule"),
     "the schedule alone": ("decoupled", "nothing, schedule"),
+    "moments in bfloat16, the schedule last": ("decoupled", "nothing, schedule"),
+    "momentum, then a schedule": ("decoupled", "learning rate, schedule"),
+    "rates injected": ("decoupled", "learning rate"),
     "moments in bfloat16": ("decoupled", "learning rate, schedule"),
     "one optimizer, moments in bfloat16": ("decoupled", "schedule"),
     "one optimizer, falling later": ("decoupled", "schedule"),
