@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxreg._audit import roots
 from jaxreg._audit.black_box import Arrays
-from jaxreg._audit.probes import Counts, Glance, Place, Probes
+from jaxreg._audit.probes import Counts, Glance, Place, Probes, along
 from jaxreg._audit.roots import NEAR
 
 TOLERANCE = 1e-5
@@ -51,7 +51,7 @@ class Answers:
     def rates(self, updates: np.ndarray) -> np.ndarray:
         """c of every step, if the updates were −c·W."""
         w = self.direction
-        return -np.real(updates @ np.conj(w)) / max(np.vdot(w, w).real, TINY)
+        return -along(updates, w) / max(along(w, w), TINY)
 
     def is_uniform(self, updates: np.ndarray, tolerance: float = TOLERANCE) -> bool:
         """Whether the updates of every step are −c·W, one c for all entries."""
@@ -134,8 +134,8 @@ class Answers:
         steps = self.at(1.0, 0.0, constant=True)
         steps = steps[np.any(steps, axis=1)]
         gradient = self.probes.gradients(1.0, constant=True)[self.index][0]
-        lengths = np.linalg.norm(steps, axis=1) * np.linalg.norm(gradient)
-        return bool(steps.size and np.all(np.real(steps @ np.conj(gradient)) > UPHILL * lengths))
+        lengths = np.sqrt(along(steps, steps) * along(gradient, gradient))
+        return bool(steps.size and np.all(along(steps, gradient) > UPHILL * lengths))
 
     @property
     def is_pushed_away(self) -> bool:

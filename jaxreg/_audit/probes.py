@@ -184,19 +184,22 @@ class Probes:
         return Probes(self.optimizer, rate, self.centre, self.starts_at_centre, self.forward)
 
     def after(self, count: int, gradient: float) -> Arrays:
-        """The updates after ``count`` steps; none where a counter then begins anew."""
+        """The largest entries of the updates after ``count`` steps, of shape (steps,) each.
+
+        They are 0 where a counter begins anew meanwhile: it cannot stand at ``count``.
+        """
 
         def make(probes: Probes) -> Arrays:
             later = probes.later(count) if count else probes
             found = later.ask(gradient, 1.0)
             falls = count and np.any(np.diff(found.counters[:, probes.ticking], axis=0) < 0)
-            return [np.zeros_like(u) if falls else u for u in found.updates]
+            return [np.abs(u).max(axis=1, initial=0.0) * (not falls) for u in found.updates]
 
         return self.kept(("after", count, gradient), make)
 
     def moves(self, count: int) -> np.ndarray:
         """Which steps under gradients have an update, after ``count`` of them."""
-        return np.any([np.any(u, axis=1) for u in self.after(count, 1.0)], axis=0)
+        return np.any([largest > 0 for largest in self.after(count, 1.0)], axis=0)
 
     def later(self, count: int) -> Probes:
         """The same after ``count`` steps, as far as counts say."""
@@ -205,9 +208,14 @@ class Probes:
 
 
 def _glance(update: np.ndarray, w: np.ndarray) -> Glance:
-    along = float(np.real(np.vdot(w, update)))
-    rate = -along / max(float(np.vdot(w, w).real), float(np.finfo(float).tiny))
-    return Glance(rate, float(np.abs(update).max(initial=0.0)), float(np.linalg.norm(update)))
+    rate = -float(along(update, w)) / max(float(along(w, w)), float(np.finfo(float).tiny))
+    length = float(np.sqrt(along(update, update)))
+    return Glance(rate, float(np.abs(update).max(initial=0.0)), length)
+
+
+def along(updates: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Re⟨w, u⟩ of every update. Not by BLAS, whose threads wait for each other on small arrays."""
+    return np.sum(np.real(updates * np.conj(w)), axis=-1)
 
 
 def _drawn(shape: tuple[int, ...], dtype: Any, seed: tuple[int, int]) -> np.ndarray:

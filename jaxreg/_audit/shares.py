@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxreg._audit.answers import FAINT, TOLERANCE, Answers, same, size, text
 from jaxreg._audit.forms import VISIBLE, Finding, decoupled, mean_pull
+from jaxreg._audit.probes import along
 from jaxreg._audit.roots import NEAR
 
 BESIDE = "−c·w with and without gradients, no memory"
@@ -17,7 +18,7 @@ def trust_ratio(answers: Answers) -> Finding | None:
         return None
     probes = [answers.at(0.0, 1.0), answers.at(1.0, 1.0), answers.at(1.0, 2.0)]
     t = int(np.argmax(np.abs(probes[1] - probes[0]).max(axis=1) > 0))
-    alone, under, far = (np.linalg.norm(update[t]) for update in probes)
+    alone, under, far = (float(np.sqrt(along(update[t], update[t]))) for update in probes)
     if size(probes[1] - probes[0]) == 0 or not (same(alone, under) and same(2 * under, far)):
         return None
     rates = answers.rates(probes[0])
