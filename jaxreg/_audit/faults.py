@@ -14,7 +14,7 @@ from jaxreg._audit.answers import size, text
 from jaxreg._audit.verdict import Suspect
 from jaxreg._rounding import rounds_away
 
-LARGE_SHARE = 0.01  # of w a step: forgotten within a hundred steps
+LARGE_SHARE = 0.01 + 1e-6  # of w a step: forgotten within less than a hundred steps
 SHOWN = 3  # leaves named in a message
 PASSED = (
     "its raw gradient is added to it, an ascent: optax.masked passes on what its mask leaves out; "
