@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxreg._audit.answers import TOLERANCE, Answers, size
+from jaxreg._audit.answers import FAINT, TOLERANCE, Answers, size
 from jaxreg._audit.forms import Finding, decoupled
+from jaxreg._audit.roots import NEAR
 from jaxreg._audit.shares import cautious, gradient_relative
 from jaxreg._audit.shrinkages import LARGE, SMALL
 
@@ -47,7 +48,8 @@ def unanswered(answers: Answers) -> Finding | None:
 
 def keeps_parameters(answers: Answers) -> Finding | None:
     """At rest where it began, but pulled back from anywhere else."""
-    return own_way(answers) if answers.is_still and answers.has_memory else None
+    kept = answers.is_still and answers.has_memory
+    return own_way(answers) if kept or answers.keeps_a_copy else None
 
 
 def own_way(answers: Answers) -> Finding:
@@ -82,9 +84,15 @@ def only_under_gradients(answers: Answers) -> Finding | None:
             or cautious(answers, 2 * rates)
             or decoupled(rates, evidence)
         )
-    if _only_rescales(answers):
+    if _only_rescales(answers) or _is_free_of_w_below_a_clip(answers):
         return Finding("none", "w changes the length of the step, not its direction")
     return Finding("undetermined", "w changes the step, in a way that fits no form")
+
+
+def _is_free_of_w_below_a_clip(answers: Answers) -> bool:
+    """A clip by the norm of all leaves lets their decay reach the step of one that has none."""
+    step, odd = answers.at(FAINT, NEAR), answers.odd(FAINT, NEAR)
+    return size(odd) <= 4 * answers.precision * size(step)
 
 
 def _only_rescales(answers: Answers) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+import optax
 
 from jaxreg import _tree
+from jaxreg._audit.in_numpy import in_numpy
 
 Arrays = list[np.ndarray]  # one a parameter, of shape (steps, size) or (size,)
 
@@ -28,6 +29,20 @@ def precisely() -> Iterator[None]:
 
 class CallError(Exception):
     """The optimizer raised an error, for these arguments, in every way of calling it."""
+
+
+class Way(NamedTuple):
+    """A way of calling an optimizer."""
+
+    begin: Callable[[Any, Any], Any]  # of the learning rate and the parameters
+    step: Callable[..., Any]  # of the learning rate, state, gradients and parameters
+
+
+class Run(NamedTuple):
+    """What successive updates gave."""
+
+    updates: Arrays  # of shape (steps, size)
+    counters: np.ndarray  # the integers of the state after each step, of shape (steps, number)
 
 
 class Optimizer:
@@ -56,97 +71,75 @@ class Optimizer:
         self.structure = jax.tree.structure(params)
         self.shapes = [tuple(min(n, longest) for n in leaf.value.shape) for leaf in self.leaves]
         self.dtypes = [_probing_dtype(leaf.value.dtype) for leaf in self.leaves]
-        self.run: Any = None
+        self.way: Way | None = None
 
-    def updates(self, gradients: Arrays, params: Arrays, start: Arrays, rate: Any) -> Arrays:
-        """The updates of successive steps, of shape (steps, size) each.
+    def run(
+        self,
+        gradients: Arrays,
+        params: Arrays | None,
+        start: Arrays,
+        rate: Any,
+        forward: Mapping[int, int] | None = None,
+    ) -> Run:
+        """Successive updates, as many as there are gradients.
 
         Args:
-          gradients: the gradients of the steps.
-          params: the parameters that ``update`` is given at the steps; None for its own way, from
-            ``start`` on by its updates.
+          gradients: the gradients of the steps, of shape (steps, size) each.
+          params: the parameters that ``update`` is given, of the steps or the same for all; None
+            for its own way, from ``start`` on by its updates.
           start: the parameters that ``init`` is given.
           rate: the learning rate, for a family of optimizers.
+          forward: counts that integers of the state are set to beforehand, by their place.
         """
-        given = [self.shaped(self._every_step(arrays)) for arrays in (gradients, params)]
-        return self._asked(*given, self.shaped(start), rate)[0]
-
-    def own_way(self, gradients: Arrays, start: Arrays, rate: Any) -> Arrays:
-        """The updates of successive steps that the parameters follow."""
-        given = self.shaped(self._every_step(gradients))
-        return self._asked(given, None, self.shaped(start), rate)[0]
-
-    def counters(self, gradients: Arrays, params: Arrays, rate: Any) -> tuple[Any, list[Any]]:
-        """The state after the steps, and its integers, one of shape (steps,) each."""
-        given = [self.shaped(self._every_step(arrays)) for arrays in (gradients, params)]
-        _, state, integers = self._asked(*given, self.shaped(params), rate)
-        return state, integers
-
-    def next_update(self, gradients: Arrays, params: Arrays, state: Any, rate: Any) -> Arrays:
-        """The update after ``state``."""
+        asked = self.shaped(gradients), params and self.shaped(params), self.shaped(start)
         with precisely():
-            found = self._next(state, self.shaped(gradients), self.shaped(params), rate)
-        return [np.asarray(u).reshape(-1) for u in found]
+            if self.way is not None:
+                return self._run(self.way, *asked, rate, forward or {})
+            return self._first_run(*asked, rate, forward or {})
 
-    @functools.cached_property
-    def _next(self) -> Any:
-        def update(state: Any, gradients: Any, params: Any, rate: Any) -> Any:
-            return self._step(self.make(rate), (state, None), (gradients, params))[1][0]
-
-        return update if self.run == self._loop else _compiled(update)
-
-    def _asked(self, *inputs: Any) -> tuple[Arrays, Any, list[Any]]:
-        with precisely():
-            return self._answer(*inputs) if self.run else self._first_answer(*inputs)
-
-    def _answer(self, *inputs: Any) -> tuple[Arrays, Any, list[Any]]:
-        state, (updates, integers) = self.run(*inputs)
-        flat = [np.asarray(u).reshape(self.steps, -1) for u in updates]
-        return flat, state, [np.asarray(i) for i in integers]
-
-    def _first_answer(self, *inputs: Any) -> tuple[Arrays, Any, list[Any]]:
+    def _first_run(self, *asked: Any) -> Run:
         """Tries the ways of calling it, fastest first, and stays with the one that works."""
         errors = []
-        for run in (_compiled(self._scan), _compiled(self._loop), self._loop):
-            self.run = run
+        for way in self._ways():
             try:
-                return self._answer(*inputs)
+                found = self._run(way, *asked)
             except Exception as error:  # whatever an optimizer that we do not know may raise
                 errors.append(error)
-        self.run = None
+            else:
+                self.way = way
+                return found
         raise CallError(str(errors[-1]).split("\n")[0] or repr(errors[-1])) from errors[-1]
 
-    def _scan(self, gradients: Any, params: Any, start: Any, rate: Any) -> Any:
-        optimizer = self.make(rate)
-        step = functools.partial(self._step, optimizer)
-        (state, _), found = lax.scan(step, self._begin(optimizer, start), (gradients, params))
-        return state, found
+    def _ways(self) -> Iterator[Way]:
+        yield _of_any_rate(self)
+        yield _rate_by_rate(self, in_numpy)
+        yield _rate_by_rate(self, _eagerly)
 
-    def _loop(self, gradients: Any, params: Any, start: Any, rate: Any) -> Any:
-        """For states whose dtypes or structure change from one step to the next."""
-        optimizer = self.make(rate)
-        carry, found = self._begin(optimizer, start), []
-        for t in range(self.steps):
-            given = jax.tree.map(lambda a, t=t: a[t], (gradients, params))
-            carry, outputs = self._step(optimizer, carry, given)
-            found.append(outputs)
-        updates, integers = zip(*found, strict=True)
-        counted = integers if len(set(map(len, integers))) == 1 else [[]]
-        return carry[0], (_stacked(updates), _stacked(counted))
+    def _run(
+        self, way: Way, gradients: Any, params: Any, start: Any, rate: Any, forward: Any
+    ) -> Run:
+        state, own = _set_forward(way.begin(rate, start), forward), start
+        updates, counters = [], []
+        for t in range(len(gradients[0])):
+            given = own if params is None else _of_step(params, start, t)
+            found, state = way.step(rate, state, [g[t] for g in gradients], given)
+            if params is None:
+                own = [w + u for w, u in zip(own, found, strict=True)]
+            updates.append([np.reshape(u, -1) for u in found])
+            counters.append([int(i) for i in jax.tree.leaves(state) if _is_counter(i)])
+        alike = len(set(map(len, counters))) == 1
+        columns = [np.stack(rows) for rows in zip(*updates, strict=True)]
+        return Run(columns, np.array(counters if alike else [[]] * len(counters)))
 
-    def _begin(self, optimizer: Any, start: Any) -> Any:
-        return optimizer.init(self.tree(start)), [jnp.asarray(w) for w in start]
+    def begin(self, optimizer: Any, start: Any) -> Any:
+        return optimizer.init(self.tree(start))
 
-    def _step(self, optimizer: Any, carry: Any, given: Any) -> tuple[Any, Any]:
-        (state, own), (gradients, params) = carry, given
-        params = own if params is None else params
+    def step(self, optimizer: Any, state: Any, gradients: Any, params: Any) -> tuple[Any, Any]:
         updates, state = optimizer.update(
             self.tree(gradients, zeros=True), state, self.tree(params), **self.arguments
         )
-        rows = list(zip(self.parameters_of(updates), params, strict=True))
-        ours = [jnp.zeros_like(w) if u is None else u.astype(w.dtype) for u, w in rows]
-        own = own and [w + u for w, u in zip(own, ours, strict=True)]
-        return (state, own), (ours, [i for i in jax.tree.leaves(state) if _is_counter(i)])
+        rows = zip(self.parameters_of(updates), params, strict=True)
+        return [jnp.zeros_like(w) if u is None else u.astype(w.dtype) for u, w in rows], state
 
     def parameters_of(self, tree: Any) -> list[Any]:
         """What stands at the parameters in a tree like them."""
@@ -159,26 +152,10 @@ class Optimizer:
         others = (_zeros(other) if zeros else other for other in self.others)
         return jax.tree.unflatten(self.structure, [next(ours) if o is None else o for o in others])
 
-    def _every_step(self, arrays: Arrays) -> Arrays:
-        return [a if a.ndim == 2 else np.broadcast_to(a, (self.steps, a.size)) for a in arrays]
-
     def shaped(self, arrays: Arrays) -> Arrays:
         """Flat arrays in the shapes and dtypes of the parameters."""
         rows = zip(arrays, self.shapes, self.dtypes, strict=True)
         return [a.reshape((*a.shape[:-1], *shape)).astype(dtype) for a, shape, dtype in rows]
-
-
-def _stacked(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    return [jnp.stack(column) for column in zip(*rows, strict=True)]
-
-
-def _compiled(run: Callable[..., Any]) -> Any:
-    """Compiled in a hurry: it runs a hundred times on small arrays.
-
-    The learning rate is static, for what makes an optimizer may look at it.
-    """
-    hurry = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    return jax.jit(run, static_argnums=3, compiler_options=hurry)
 
 
 def _probing_dtype(dtype: Any) -> Any:
@@ -190,13 +167,80 @@ def _zeros(other: Any) -> Any:
     return jnp.zeros_like(other) if is_array else other
 
 
+def synchronised(optimizer: Any) -> optax.GradientTransformationExtraArgs:
+    """What a lookahead optimizer does to its fast parameters while the slow ones are the same."""
+
+    def init(params: Any) -> Any:
+        return optimizer.init(optax.LookaheadParams.init_synced(params))
+
+    def update(updates: Any, state: Any, params: Any = None, **more: Any) -> Any:
+        both = optax.LookaheadParams.init_synced(params)
+        updates, state = optimizer.update(updates, state, both, **more)
+        return updates.fast, state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _of_step(params: Arrays, start: Arrays, t: int) -> Arrays:
+    """The parameters of step ``t``, if there is one for each step, or the same for all."""
+    rows = zip(params, start, strict=True)
+    return [p[t] if np.ndim(p) > np.ndim(w) else p for p, w in rows]
+
+
 def _is_counter(leaf: Any) -> bool:
-    return jnp.ndim(leaf) == 0 and jnp.issubdtype(jnp.result_type(leaf), jnp.integer)
+    return (
+        hasattr(leaf, "dtype")
+        and np.ndim(leaf) == 0
+        and not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
+        and jnp.issubdtype(leaf.dtype, jnp.integer)
+    )
 
 
-def with_counter(state: Any, counter: int, count: int) -> Any:
-    """``state`` with another number at its ``counter``-th integer."""
+def _set_forward(state: Any, forward: Mapping[int, int]) -> Any:
+    """``state`` with other counts at some of its integers."""
+    if not forward:
+        return state
     leaves, structure = jax.tree.flatten(state)
-    position = [i for i, leaf in enumerate(leaves) if _is_counter(leaf)][counter]
-    leaves[position] = jnp.full_like(leaves[position], count)
+    positions = [i for i, leaf in enumerate(leaves) if _is_counter(leaf)]
+    for counter, count in forward.items():
+        dtype = leaves[positions[counter]].dtype
+        leaves[positions[counter]] = np.asarray(min(count, np.iinfo(dtype).max), dtype)
     return jax.tree.unflatten(structure, leaves)
+
+
+def _of_any_rate(asked: Optimizer) -> Way:
+    """Traced once, the learning rate too."""
+
+    def begin(rate: Any, start: Any) -> Any:
+        return asked.begin(asked.make(rate), start)
+
+    def step(rate: Any, *given: Any) -> Any:
+        return asked.step(asked.make(rate), *given)
+
+    return Way(in_numpy(begin), in_numpy(step))
+
+
+def _rate_by_rate(asked: Optimizer, run: Callable[..., Any]) -> Way:
+    """For what looks at its learning rate."""
+
+    @functools.cache
+    def made(rate: Any) -> tuple[Any, Any]:
+        optimizer = asked.make(rate)
+        return tuple(run(functools.partial(f, optimizer)) for f in (asked.begin, asked.step))
+
+    return Way(
+        lambda rate, *given: made(rate)[0](*given), lambda rate, *given: made(rate)[1](*given)
+    )
+
+
+def _eagerly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For what looks at numbers, or keeps what is no array in its state."""
+
+    def run(*args: Any) -> Any:
+        return function(*jax.tree.map(_for_jax, args))
+
+    return run
+
+
+def _for_jax(leaf: Any) -> Any:
+    return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf

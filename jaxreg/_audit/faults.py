@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from jaxreg import _select
+from jaxreg import _rules, _select
 from jaxreg._audit.answers import size, text
 from jaxreg._audit.verdict import Suspect
 from jaxreg._rounding import rounds_away
 
-LARGE_SHARE = 0.01  # of w a step: forgotten within a hundred steps
+LARGE_SHARE = 0.01 + 1e-6  # of w a step: forgotten within less than a hundred steps
 SHOWN = 3  # leaves named in a message
+PASSED = (
+    "its raw gradient is added to it, an ascent: optax.masked passes on what its mask leaves out; "
+    "add optax.masked(optax.set_to_zero(), the other half), or use optax.partition"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +28,8 @@ class Fault:
 
     Attributes:
       name: "grows", "too large", "after the learning rate", "before the preconditioner", "twice",
-        "biases and norms", "frozen", "stuck schedule", "off schedule" or "rounds away".
+        "biases and norms", "nameless", "frozen", "ascends", "stuck schedule", "off schedule" or
+        "rounds away".
       message: what was seen and what to do.
       leaves: the names of the leaves that show it; empty if it concerns the optimizer.
     """
@@ -49,12 +55,52 @@ def _find(suspects: Sequence[Suspect], frozen: Any, stuck: Sequence[str]) -> Ite
         found = [s for s in suspects if detect(s)]
         if found:
             yield _fault(name, describe(found[0]), found)
-    for name, select, message in _selections(frozen):
-        chosen = select([s.leaf for s in suspects])
-        found = [s for s, on in zip(suspects, chosen, strict=True) if on and s.decays]
-        if found:
-            yield _fault(name, message, found)
+    yield from _no_weights([s for s in suspects if s.decays])
+    still = [] if frozen is None else _selected(_select.where(frozen), suspects)
+    yield from _moved(still)
+    if ascending := [s for s in suspects if s.answers.ascends and s not in still]:
+        yield _fault("ascends", _ascends_message(ascending[0]), ascending)
     yield from (Fault("stuck schedule", message) for message in stuck)
+
+
+def _no_weights(decaying: Sequence[Suspect]) -> Iterator[Fault]:
+    """Decay of what is no weight, or of what the tree does not tell."""
+    verdicts = _select.weights.verdicts([s.leaf for s in decaying])
+    judged = list(zip(decaying, verdicts, strict=True))
+    if spared := [s for s, verdict in judged if not verdict.selected]:
+        covered = "decays though it is no weight; mask=jaxreg.weights.mask spares biases and norms"
+        yield _fault("biases and norms", covered, spared)
+    if unknown := [s for s, verdict in judged if not verdict.certain]:
+        covered = (
+            "decays, and the tree has no name to tell whether it is a weight; name the leaves, or "
+            "give a mask of bools"
+        )
+        yield _fault("nameless", covered, unknown)
+
+
+def _selected(rule: _rules.Where, suspects: Sequence[Suspect]) -> list[Suspect]:
+    chosen = rule.selected([s.leaf for s in suspects])
+    return [s for s, on in zip(suspects, chosen, strict=True) if on]
+
+
+def _moved(still: Sequence[Suspect]) -> Iterator[Fault]:
+    """Leaves that must not move and do, by what moves them."""
+    kinds: dict[str, list[Suspect]] = {}
+    for s in still:
+        if s.decays or s.answers.is_moved:
+            kinds.setdefault(_moved_message(s), []).append(s)
+    yield from (_fault("frozen", message, found) for message, found in kinds.items())
+
+
+def _moved_message(s: Suspect) -> str:
+    if s.decays:
+        return "is to be frozen, but decays; leave it out by where= or an outer optax.masked"
+    if s.answers.passes_gradients:
+        return f"is to be frozen, but {PASSED}"
+    return (
+        "is to be frozen, but moves; give it a label of its own in optax.partition, with "
+        "optax.set_to_zero()"
+    )
 
 
 def _fault(name: str, message: str, found: Sequence[Suspect]) -> Fault:
@@ -63,23 +109,28 @@ def _fault(name: str, message: str, found: Sequence[Suspect]) -> Fault:
     return Fault(name, f"{shown}: {message}", names)
 
 
-def _selections(frozen: Any) -> Iterable[tuple[str, Any, str]]:
-    covered = "decays though it is no weight; mask=jaxreg.weights.mask spares biases and norms"
-    yield "biases and norms", (~_select.weights).selected, covered
-    if frozen is not None:
-        still = "is to be frozen, but decays; leave it out by where= or an outer optax.masked"
-        yield "frozen", _select.where(frozen).selected, still
+def _ascends_message(s: Suspect) -> str:
+    if s.answers.passes_gradients:
+        return PASSED
+    return (
+        "its steps go up the gradient; if that is not meant, scale by −learning_rate, as "
+        "optax.scale_by_learning_rate does"
+    )
 
 
 def _grows(s: Suspect) -> bool:
-    return s.share < 0 or (s.audited.scales_with == "gradient" and (s.audited.coefficient or 0) < 0)
+    if s.audited.scales_with == "gradient":
+        return (s.audited.coefficient or 0) < 0
+    return s.share < 0 or (s.share == 0 and s.decays and s.answers.is_pushed_away)
 
 
 def _grows_message(s: Suspect) -> str:
-    growth = text(-(s.share or s.audited.coefficient or 0))
+    by = -(s.share or s.audited.coefficient or 0)
+    growth = f", by {text(by)}·w" if by else ""
     return (
-        f"weights grow, by {growth}·w: the decay has the wrong sign, as where "
-        f"optax.add_decayed_weights stands after the learning rate; use jaxreg.decoupled_decay"
+        f"weights grow{growth}: the decay has the wrong sign, as where optax.add_decayed_weights "
+        f"or jaxreg.add_penalty_gradient stands after the learning rate; put that first, or use "
+        f"jaxreg.decoupled_decay"
     )
 
 
@@ -87,7 +138,7 @@ def _too_large(s: Suspect) -> bool:
     if s.share < LARGE_SHARE or s.audited.form == "trust ratio":
         return False
     under_gradients = s.answers.rates(s.answers.odd())  # less, where a division by them is in it
-    return float(np.abs(under_gradients).max()) >= LARGE_SHARE
+    return s.grown * float(np.abs(under_gradients).max()) >= LARGE_SHARE
 
 
 def _too_large_message(s: Suspect) -> str:
@@ -165,7 +216,13 @@ def _off_schedule_message(s: Suspect) -> str:
 
 
 def _rounds_away(s: Suspect) -> bool:
-    """Whether most entries stay what they are when w − share·w is rounded to their dtype."""
+    """Whether most entries stay what they are when w − share·w is rounded to their dtype.
+
+    In float32 and wider the gradient steps, added together with the decay, are far longer than
+    rounding.
+    """
+    if jnp.finfo(s.leaf.value.dtype).bits >= 32:
+        return False
     settled = s.pace != "its own schedule"  # such as an estimate that begins small
     return settled and rounds_away(s.share, s.leaf.value.dtype) > 0.5
 

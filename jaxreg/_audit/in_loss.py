@@ -26,7 +26,7 @@ def penalties(loss: Callable[[Any], Any], params: Any) -> dict[str, float]:
     drawn = Probes(asked).directions
     with precisely():
         gradient = jax.jit(jax.grad(lambda tree: _total(loss(tree)), allow_int=True))
-        chosen = _select.weights.selected(asked.leaves)
+        chosen = [verdict.selected for verdict in _select.weights.verdicts(asked.leaves)]
         return {
             leaf.name: _growth(gradient, asked, drawn, i) if on else 0.0
             for i, (leaf, on) in enumerate(zip(asked.leaves, chosen, strict=True))

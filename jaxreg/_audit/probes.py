@@ -7,15 +7,24 @@ so that a decay of 1e-10 a step is read to six digits beside a step of 1.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg._audit import black_box
-from jaxreg._audit.black_box import Arrays
+from jaxreg._audit.black_box import Arrays, Optimizer, Run
 
 Place = float | tuple[float, ...]  # the same at all steps, or one a step
+Counts = tuple[tuple[int, int], ...]  # integers of the state and what they are set to
+
+
+class Glance(NamedTuple):
+    """What remains of the updates to one leaf at one step."""
+
+    rate: float  # c, if the update was −c·W
+    size: float  # of the largest entry
+    length: float
 
 
 class Probes:
@@ -29,31 +38,44 @@ class Probes:
       rate: the learning rate, for a family of optimizers.
       centre: the parameters towards which the optimizer pulls; None for 0.
       starts_at_centre: ``init`` is given the centre, not the parameters of the first step.
+      forward: what integers of the state are set to before the first step.
     """
 
     def __init__(
         self,
-        optimizer: black_box.Optimizer,
+        optimizer: Optimizer,
         rate: Any = None,
         centre: Arrays | None = None,
         starts_at_centre: bool = False,
+        forward: Counts = (),
     ):
-        self.optimizer, self.rate, self.starts_at_centre = optimizer, rate, starts_at_centre
+        self.optimizer, self.rate = optimizer, rate
+        self.starts_at_centre, self.forward = starts_at_centre, forward
         self.directions = self.drawn(salt=0)
         self.centre = centre or [np.zeros_like(w) for w in self.directions]
-        self.found: dict[Any, Arrays] = {}
-        self.companions: dict[str, Probes] = {}
+        self.found: dict[Any, Any] = {}
 
     def drawn(self, salt: int) -> Arrays:
         """Random arrays, one a parameter; the same for the same ``salt``."""
         rows = zip(self.optimizer.shapes, self.optimizer.dtypes, strict=True)
         return [_drawn(shape, dtype, (i, salt)) for i, (shape, dtype) in enumerate(rows)]
 
-    def gradients(self, size: float, constant: bool = False, only: int | None = None) -> Arrays:
+    @functools.cached_property
+    def _rows(self) -> list[Arrays]:
+        """The random gradients of the steps."""
+        return [self.drawn(1 + t) for t in range(self.optimizer.steps)]
+
+    def gradients(
+        self,
+        size: float,
+        constant: bool = False,
+        only: int | None = None,
+        steps: int | None = None,
+    ) -> Arrays:
         """Random gradients: new at every step or ``constant``, of all steps or ``only`` one."""
-        steps = range(self.optimizer.steps)
-        rows = [self.drawn(1 if constant or only is not None else 1 + t) for t in steps]
-        sizes = [size * (only in (None, t)) for t in steps]
+        asked = range(self.optimizer.steps if steps is None else steps)
+        rows = [self._rows[0 if constant or only is not None else t] for t in asked]
+        sizes = [size * (only in (None, t)) for t in asked]
         each = zip(*rows, strict=True)
         return [np.stack([s * g for s, g in zip(sizes, leaf, strict=True)]) for leaf in each]
 
@@ -66,15 +88,11 @@ class Probes:
         begin: float | None = None,
         **kind: Any,
     ) -> Arrays:
-        """The updates at ``centre + place · direction``.
-
-        ``begin`` is the place that ``init`` is given, if not that of the first step; ``kind`` goes
-        to `gradients`.
-        """
+        """The updates at ``centre + place · direction``; see `ask`."""
         pulled = None if pull is None else b"".join(p.tobytes() for p in pull)
         key = (gradient, place, pulled, begin, *kind.items())
         if key not in self.found:
-            self.found[key] = self.ask(gradient, place, pull=pull, begin=begin, **kind)
+            self.found[key] = self.ask(gradient, place, pull=pull, begin=begin, **kind).updates
         return self.found[key]
 
     def ask(
@@ -84,23 +102,32 @@ class Probes:
         *,
         pull: Arrays | None = None,
         begin: float | None = None,
+        forward: Counts = (),
         **kind: Any,
-    ) -> Arrays:
-        """The same, not kept."""
-        gradients, places = self.gradients(gradient, **kind), self._places(place)
+    ) -> Run:
+        """The same, not kept.
+
+        ``begin`` is the place that ``init`` is given, if not that of the first step; ``forward``
+        what integers of the state are set to before; ``kind`` goes to `gradients`.
+        """
+        gradients = self.gradients(gradient, **kind)
+        places = np.broadcast_to(np.asarray(place, float), (len(gradients[0]),))
         if pull is not None:
             pulled = zip(gradients, pull, self.directions, strict=True)
             gradients = [g - places[:, None] * p * w for g, p, w in pulled]
         first = 0.0 if self.starts_at_centre else float(places[0])
         start = self.placed(first if begin is None else begin)
-        return self.optimizer.updates(gradients, self.placed(place), start, self.rate)
+        return self._run(gradients, self.placed(place), start, forward)
+
+    def _run(
+        self, gradients: Arrays, params: Arrays | None, start: Arrays, forward: Counts = ()
+    ) -> Run:
+        counts = dict(self.forward) | dict(forward)
+        return self.optimizer.run(gradients, params, start, self.rate, counts)
 
     def own_way(self, gradient: float, place: float) -> Arrays:
         """The updates that the parameters follow, from ``centre + place · direction`` on."""
-        return self.optimizer.own_way(self.gradients(gradient), self.placed(place), self.rate)
-
-    def _places(self, place: Place) -> np.ndarray:
-        return np.broadcast_to(np.asarray(place, float), (self.optimizer.steps,))
+        return self._run(self.gradients(gradient), None, self.placed(place)).updates
 
     def placed(self, place: Place) -> Arrays:
         """``centre + place · direction``, of all steps if there are several places."""
@@ -108,7 +135,7 @@ class Probes:
         many = np.asarray(place, float)[..., None]
         return [centre + many * w for centre, w in rows]
 
-    def kept(self, name: str, make: Callable[[Probes], Arrays]) -> Arrays:
+    def kept(self, name: Any, make: Callable[[Probes], Any]) -> Any:
         """What ``make`` finds by asking, once."""
         if name not in self.found:
             self.found[name] = make(self)
@@ -116,35 +143,79 @@ class Probes:
 
     def zero_gradient_at(self, params: Arrays) -> Arrays:
         """The updates without gradients at any parameters."""
-        zeros = [np.zeros_like(w) for w in params]
+        zeros = [np.zeros((self.optimizer.steps, w.size), w.dtype) for w in params]
         start = self.centre if self.starts_at_centre else params
-        return self.optimizer.updates(zeros, params, start, self.rate)
+        return self._run(zeros, params, start).updates
 
-    def companion(self, name: str, make: Callable[[Probes], Probes]) -> Probes:
-        """Other probes of the same optimizer, made once."""
-        if name not in self.companions:
-            self.companions[name] = make(self)
-        return self.companions[name]
+    def glances(self, gradient: float, place: float, step: int, forward: Counts) -> list[Glance]:
+        """The updates of one step under constant gradients, after counts were set forward."""
 
-    def last_state(self) -> tuple[Any, list[Any]]:
-        """The state after the steps under gradients, and its integers at each of them."""
-        return self.optimizer.counters(self.gradients(1.0), self.placed(1.0), self.rate)
+        def make(probes: Probes) -> list[Glance]:
+            kind = {"constant": True, "steps": step + 1}
+            updates = probes.ask(gradient, place, forward=forward, **kind).updates
+            rows = zip(updates, probes.directions, strict=True)
+            return [_glance(u[step], w) for u, w in rows]
 
-    def matters(self, state: Any, counter: int) -> bool:
-        """Whether the next update depends on the ``counter``-th integer of ``state``."""
-        given = [g[0] for g in self.gradients(1.0)], self.placed(1.0)
-        now = self.optimizer.next_update(*given, state, self.rate)
+        return self.kept(("glance", gradient, place, step, forward), make)
+
+    @functools.cached_property
+    def counters(self) -> np.ndarray:
+        """The integers of the state after each step under gradients, of shape (steps, number)."""
+        return self.ask(1.0, 1.0).counters
+
+    @property
+    def ticking(self) -> list[int]:
+        """Those that count the steps, or those with an update: they rise and never fall."""
+        counted = np.diff(self.counters, axis=0, prepend=0)
+        return [i for i, rises in enumerate(counted.T) if rises.any() and (rises >= 0).all()]
+
+    def matters(self, counter: int) -> bool:
+        """Whether updates depend on the ``counter``-th integer of the state, which stays as set."""
+        now = self.at(1.0, 1.0)
         for count in (1, 10, 1000):
-            changed = self.optimizer.next_update(
-                *given, black_box.with_counter(state, counter, count), self.rate
-            )
-            if any(np.any(a != b) for a, b in zip(now, changed, strict=True)):
+            then = self.ask(1.0, 1.0, forward=((counter, count),))
+            changed = any(np.any(a != b) for a, b in zip(now, then.updates, strict=True))
+            if changed and np.all(then.counters[:, counter] == count):
                 return True
         return False
 
     def again(self, rate: Any) -> Probes:
         """The same at another learning rate."""
-        return Probes(self.optimizer, rate, self.centre, self.starts_at_centre)
+        return Probes(self.optimizer, rate, self.centre, self.starts_at_centre, self.forward)
+
+    def after(self, count: int, gradient: float) -> Arrays:
+        """The largest entries of the updates after ``count`` steps, of shape (steps,) each.
+
+        They are 0 where a counter begins anew meanwhile: it cannot stand at ``count``.
+        """
+
+        def make(probes: Probes) -> Arrays:
+            later = probes.later(count) if count else probes
+            found = later.ask(gradient, 1.0)
+            falls = count and np.any(np.diff(found.counters[:, probes.ticking], axis=0) < 0)
+            return [np.abs(u).max(axis=1, initial=0.0) * (not falls) for u in found.updates]
+
+        return self.kept(("after", count, gradient), make)
+
+    def moves(self, count: int) -> np.ndarray:
+        """Which steps under gradients have an update, after ``count`` of them."""
+        return np.any([largest > 0 for largest in self.after(count, 1.0)], axis=0)
+
+    def later(self, count: int) -> Probes:
+        """The same after ``count`` steps, as far as counts say."""
+        forward = tuple((k, count) for k in self.ticking)
+        return Probes(self.optimizer, self.rate, self.centre, self.starts_at_centre, forward)
+
+
+def _glance(update: np.ndarray, w: np.ndarray) -> Glance:
+    rate = -float(along(update, w)) / max(float(along(w, w)), float(np.finfo(float).tiny))
+    length = float(np.sqrt(along(update, update)))
+    return Glance(rate, float(np.abs(update).max(initial=0.0)), length)
+
+
+def along(updates: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Re⟨w, u⟩ of every update. Not by BLAS, whose threads wait for each other on small arrays."""
+    return np.sum(np.real(updates * np.conj(w)), axis=-1)
 
 
 def _drawn(shape: tuple[int, ...], dtype: Any, seed: tuple[int, int]) -> np.ndarray:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import optax
 
 from jaxreg import _table, _tree
 from jaxreg._audit import black_box, faults, in_loss
@@ -72,8 +75,10 @@ def audit(
     and home-made optimizers are judged alike.
 
     What updates do not show is not claimed. For plain SGD coupled and decoupled decay are one
-    program. A schedule that does not move within ``steps`` looks constant. Whether decay scales
-    with the learning rate takes two optimizers: give ``learning_rate -> optimizer``.
+    program. Whether decay scales with the learning rate takes two optimizers: give
+    ``learning_rate -> optimizer``. A schedule is followed by setting forward the integers of the
+    state that count steps; one that keeps no such count looks constant if it does not move within
+    ``steps``. A lookahead optimizer is asked with its slow parameters where the fast ones are.
 
     Args:
       optimizer: an ``optax.GradientTransformation`` or anything with its ``init`` and ``update``,
@@ -81,19 +86,20 @@ def audit(
         ``learning_rate -> optimizer``.
       params: a tree of arrays, or of anything with a shape and a dtype. The values do not matter.
       learning_rates: those to make the optimizer with, two at least.
-      steps: how many updates to ask for, two at least; more where gradients are accumulated.
+      steps: how many updates to ask for, two at least; more where gradients are accumulated, and
+        twice as many are taken where the last one alone moves anything.
       update_args: further arguments of ``update``, such as ``{"value": 1.0}``.
       loss: ``params -> loss`` or ``params -> (loss, …)``, to warn of a penalty λ‖w‖² in it that
         the optimizer repeats. It is seen where the data loss grows more slowly than w², as
         cross-entropy does.
-      frozen: a rule, as for `jaxreg.where`, of leaves that must not move.
+      frozen: a rule, as for `jaxreg.where`, of leaves that must not move, by decay or gradient.
 
     Returns:
       An `Audit` with ``leaves``, ``forms``, ``decayed`` and ``warnings``; prints as a table.
 
     Raises:
       TypeError: if ``optimizer`` is neither an optimizer nor a function that makes one, or the
-        two are exchanged.
+        two are exchanged, or the function raises.
       ValueError: if ``steps`` or ``learning_rates`` are too few, or there are no parameters.
 
     >>> import jax.numpy as jnp
@@ -110,6 +116,7 @@ def audit(
     _require_order(optimizer, params)
     make, rates = _family(optimizer, learning_rates)
     _require(steps, rates, params)
+    _require_optimizer(make, rates[0])
     found_in_loss = {} if loss is None else in_loss.penalties(loss, params)
     try:
         found = _asked(make, params, steps, update_args, rates, found_in_loss)
@@ -160,6 +167,22 @@ def _require(steps: int, rates: Sequence[Any], params: Any) -> None:
         )
 
 
+def _require_optimizer(make: Callable[[Any], Any], rate: Any) -> None:
+    try:
+        made = make(rate)
+    except Exception as error:
+        raise TypeError(
+            f"audit: expected a function learning_rate -> optimizer, got one that raises “{error}” "
+            f"for {rate}; write audit(lambda learning_rate: optax.adamw(learning_rate), params)"
+        ) from error
+    if isinstance(made, type) or not (hasattr(made, "init") and hasattr(made, "update")):
+        remedy = "its .tx" if hasattr(made, "tx") else "optax.adamw(learning_rate)"
+        raise TypeError(
+            f"audit: expected a function learning_rate -> optimizer, got one that returns "
+            f"{made!r:.60}; let it return {remedy}"
+        )
+
+
 def _refused(params: Any, reason: str) -> Audit:
     hint = f"raises “{reason}”; further arguments of its update go into update_args="
     names = [leaf.name for leaf in _tree.leaves(params) if leaf.is_parameter]
@@ -167,7 +190,18 @@ def _refused(params: Any, reason: str) -> Audit:
     return Audit(tuple(rows), ())
 
 
-def _asked(
+def _asked(make: Any, params: Any, *more: Any) -> list[Suspect]:
+    """As it is, then as a lookahead optimizer, whose parameters are two copies of ours."""
+    try:
+        return _cut_or_whole(make, params, *more)
+    except black_box.CallError as error:
+        fast = params.fast if isinstance(params, optax.LookaheadParams) else params
+        with contextlib.suppress(black_box.CallError):
+            return _cut_or_whole(lambda rate: black_box.synchronised(make(rate)), fast, *more)
+        raise error
+
+
+def _cut_or_whole(
     make: Any, params: Any, steps: int, arguments: Any, rates: Any, twice: Mapping[str, float]
 ) -> list[Suspect]:
     """With large dimensions cut first, then, where it holds arrays of their shapes, as they are."""
@@ -184,11 +218,10 @@ def _asked(
 def _stuck(answers: Answers) -> list[str]:
     """Counters in the state that stay at 0 while the updates depend on them."""
     probes = answers.probes
-    state, counted = probes.last_state()
     if not any(size(update) for update in probes.at(1.0, 1.0)):
         return []
-    stuck = [i for i, counter in enumerate(counted) if not counter.any()]
-    return [_stuck_message(answers.steps) for i in stuck if probes.matters(state, i)][:1]
+    stuck = [i for i, counter in enumerate(probes.counters.T) if not counter.any()]
+    return [_stuck_message(answers.steps) for i in stuck if probes.matters(i)][:1]
 
 
 def _stuck_message(steps: int) -> str:

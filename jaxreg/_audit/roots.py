@@ -1,6 +1,8 @@
 """Where answers change sign: at the gradient that cancels the decay, at the reference.
 
-Both are found by bisection, for all leaves at once; an answer that never changes sign gives nan.
+Both are found by bisection, for all leaves at once. Where an answer never changes sign there is
+no such gradient, and none is given: what one leaf is fed may reach the others, as through a clip
+by the global norm.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ HALVINGS = 60
 
 
 def cancelling_rates(probes: Probes) -> Arrays:
-    """d of every leaf, repeated over its entries: the gradient −d·W lets the decay vanish."""
+    """d of every leaf, repeated over its entries: the gradient −d·W lets the decay vanish.
+
+    It is 0 where no d does.
+    """
     return _cancelling(probes, by_leaf=True)
 
 
 def cancelling_entries(probes: Probes) -> Arrays:
-    """p(W)/W of every entry: the gradient −p(W) lets the decay vanish."""
+    """p(W)/W of every entry: the gradient −p(W) lets the decay vanish; 0 where none does."""
     return _cancelling(probes, by_leaf=False)
 
 
@@ -37,17 +42,19 @@ def _cancelling(probes: Probes, by_leaf: bool) -> Arrays:
         along = [np.real(u[t] * np.conj(w)) for u, t, w in rows]
         return [np.sign(np.full_like(a, a.sum()) if by_leaf else a) for a in along]
 
-    before = signs(alone)
+    before = [np.nan_to_num(s) for s in signs(alone)]
     low, high = ([np.full_like(s, e) for s in before] for e in EXPONENTS)
 
     def flipped(exponents: Arrays) -> Arrays:
         pull = [-s * 10.0**e for s, e in zip(before, exponents, strict=True)]
-        after = signs(probes.ask(0.0, NEAR, pull=pull))
+        after = signs(probes.ask(0.0, NEAR, pull=pull, steps=max(steps) + 1).updates)
         return [a != b for a, b in zip(after, before, strict=True)]
 
-    found = _bisect(flipped, low, high)
-    rows = zip(before, found, flipped(high), strict=True)
-    return [np.where(reached & (s != 0), -s * 10.0**e, np.nan) for s, e, reached in rows]
+    reached = flipped(high)
+    if not any(r.any() for r in reached):
+        return [np.zeros_like(s) for s in before]
+    rows = zip(before, _bisect(flipped, low, high), reached, strict=True)
+    return [np.where(r, -s * 10.0**e, 0.0) for s, e, r in rows]
 
 
 def _active(updates: np.ndarray) -> int:

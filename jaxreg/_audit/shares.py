@@ -6,7 +6,10 @@ import numpy as np
 
 from jaxreg._audit.answers import FAINT, TOLERANCE, Answers, same, size, text
 from jaxreg._audit.forms import VISIBLE, Finding, decoupled, mean_pull
+from jaxreg._audit.probes import along
 from jaxreg._audit.roots import NEAR
+
+BESIDE = "−c·w with and without gradients, no memory"
 
 
 def trust_ratio(answers: Answers) -> Finding | None:
@@ -15,7 +18,7 @@ def trust_ratio(answers: Answers) -> Finding | None:
         return None
     probes = [answers.at(0.0, 1.0), answers.at(1.0, 1.0), answers.at(1.0, 2.0)]
     t = int(np.argmax(np.abs(probes[1] - probes[0]).max(axis=1) > 0))
-    alone, under, far = (np.linalg.norm(update[t]) for update in probes)
+    alone, under, far = (float(np.sqrt(along(update[t], update[t]))) for update in probes)
     if size(probes[1] - probes[0]) == 0 or not (same(alone, under) and same(2 * under, far)):
         return None
     rates = answers.rates(probes[0])
@@ -28,7 +31,7 @@ def linear_with_memory(answers: Answers) -> Finding | None:
     """Decay that a buffer of the optimizer holds on to."""
     if not (answers.is_linear and answers.has_memory):
         return None
-    rates, pull = answers.rates(answers.at(0.0, 1.0)), answers.cancelling_rates
+    rates, pull = answers.rates(answers.alone), answers.cancelling_rates
     grown = f"without gradients its updates grow as {text(rates / rates[answers.active])}"
     if answers.is_coupled(pull, FAINT, alternating(answers, NEAR)):
         evidence = f"the gradient −d·w cancels it; {grown}"
@@ -42,8 +45,11 @@ def linear_with_memory(answers: Answers) -> Finding | None:
 
 def _both(answers: Answers, rates: np.ndarray) -> Finding | None:
     """Decay c·w beside the step as well as d·w in a gradient that momentum holds on to."""
-    ones = [np.ones_like(w) for w in answers.probes.directions]
-    under = rates - answers.rates(answers.at(0.0, 1.0, pull=ones))  # of the gradient W alone
+    if not _is_linear_in_gradients(answers):
+        return None
+    ones, place = [np.ones_like(w) for w in answers.probes.directions], answers.unclipped
+    pulled = answers.at(0.0, place, pull=ones) / place
+    under = rates - answers.rates(pulled)  # of the gradient W alone
     columns = np.stack([under, np.ones_like(under)], axis=1)
     (d, c), *_ = np.linalg.lstsq(columns, rates, rcond=None)
     if size(columns @ [d, c] - rates) > TOLERANCE * size(rates) or c < VISIBLE * size(rates):
@@ -58,24 +64,35 @@ def linear(answers: Answers) -> Finding | None:
     """Decay of the present parameters, in proportion to them."""
     if not answers.is_linear:
         return None
-    rates, odd, pull = answers.rates(answers.at(0.0, 1.0)), answers.odd(), answers.cancelling_rates
-    coupled = answers.is_coupled(pull, 1.0, alternating(answers, 1.0))
+    rates, odd = answers.rates(answers.alone), answers.odd()
     beside = answers.is_beside(answers.at(0.0, 1.0))
-    if coupled:
-        d = mean_pull(answers, pull)
-        if beside:
-            evidence = "the gradient −d·w cancels it, and it is −c·w beside the step: one program"
-            return Finding("coupled = decoupled", evidence, d, tuple(rates), coupled=True)
-        evidence = "the gradient −d·w cancels it; the step is not linear in it: clipping?"
-        return Finding("coupled", evidence, d, tuple(rates), coupled=True, preconditioned=True)
+    if beside and not _is_linear_in_gradients(answers):
+        return decoupled(rates, BESIDE)
+    pull = answers.cancelling_rates
+    if answers.is_coupled(pull, 1.0, alternating(answers, 1.0)):
+        return _coupled(mean_pull(answers, pull), rates, beside)
     if beside:
-        return decoupled(rates, "−c·w with and without gradients, no memory")
+        return decoupled(rates, BESIDE)
     return cautious(answers, rates) or gradient_relative(answers, odd)
 
 
+def _is_linear_in_gradients(answers: Answers) -> bool:
+    near, far = answers.at(0.5, 0.0), answers.at(1.0, 0.0)
+    return size(far - 2 * near) <= TOLERANCE * size(far) + 2 * answers.noise
+
+
+def _coupled(d: float, rates: np.ndarray, beside: bool) -> Finding:
+    if beside:
+        evidence = "the gradient −d·w cancels it, and it is −c·w beside the step: one program"
+        return Finding("coupled = decoupled", evidence, d, tuple(rates), coupled=True)
+    evidence = "the gradient −d·w cancels it; the step is not linear in it: clipping?"
+    return Finding("coupled", evidence, d, tuple(rates), coupled=True, preconditioned=True)
+
+
 def alternating(answers: Answers, place: float) -> tuple[float, ...]:
-    """Places that change, or an average over steps would look like no average."""
-    return tuple(place * (1.0 + t % 2) for t in range(answers.steps))
+    """Places that change with each update, or an average over steps would look like no average."""
+    before = np.cumsum(answers.moves) - answers.moves
+    return tuple(place * (1.0 + n % 2) for n in before.tolist())
 
 
 def cautious(answers: Answers, rates: np.ndarray) -> Finding | None:

@@ -9,7 +9,7 @@ from jaxreg._audit.black_box import Arrays
 from jaxreg._audit.forms import VISIBLE, Finding, decoupled, mean_pull, shown_degree
 from jaxreg._audit.roots import NEAR
 
-SMALL = (1e-2, 1e-4, 1e-6, 1e-8)
+SMALL = (1e-2, 1e-4, 1e-6, 1e-8, 1e-11, 1e-14)
 LARGE = 1e4
 
 
@@ -33,13 +33,21 @@ def threshold(answers: Answers) -> Finding | None:
     """Small weights become exactly 0 without gradients: a proximal operator."""
     if answers.has_memory:
         return None
-    alone = size(answers.at(0.0, 1.0))
     for place in SMALL:
         small = answers.at(0.0, place)[answers.active] + place * answers.direction
         if size(small) <= 4 * answers.precision * place:
-            evidence = f"weights of {place:.0e} become exactly 0"
-            return Finding("proximal", evidence, alone)
+            return Finding("proximal", "small weights become exactly 0", _up_to(answers))
     return None
+
+
+def _up_to(answers: Answers) -> float | None:
+    """|w| up to which entries become 0, where it is the same for all: a + b·|w| is taken away."""
+    largest = int(np.argmax(np.abs(answers.at(0.0, 1.0)).max(axis=1)))
+    near, far = (np.abs(answers.at(0.0, s)[largest]) for s in (1.0, 2.0))
+    a, b = 2 * near - far, (far - near) / np.abs(answers.direction)
+    least = a / (1 - b)
+    rounding = 8 * answers.precision * size(answers.direction)
+    return float(least.mean()) if np.ptp(least) <= TOLERANCE * size(least) + rounding else None
 
 
 def preconditioned(answers: Answers) -> Finding | None:

@@ -15,6 +15,9 @@ from jaxreg._audit.forms import Finding, Form
 from jaxreg._audit.probes import Probes
 from jaxreg._tree import Leaf
 
+DOUBLINGS = 3  # of the steps, at most
+VISIBLE = 1e-3  # relative growth that is worth a word
+
 
 @dataclasses.dataclass(frozen=True)
 class LeafAudit:
@@ -26,8 +29,9 @@ class LeafAudit:
         momentum, trust ratio, gradient-relative, proximal, toward a reference, or undetermined,
         for which ``evidence`` gives the reason.
       coefficient: of decoupled decay the share of w that a step takes away, divided by the
-        learning rate if it scales with that; of coupled decay the d of the gradient d·w, which is
-        2λ; None where the form has no such number.
+        learning rate if it scales with that, at the schedule's peak if it goes with one; of coupled
+        decay the d of the gradient d·w, which is 2λ; of a threshold the |w| up to which it acts;
+        None where the form has no such number.
       scales_with: "learning rate", "learning rate²", "schedule", "nothing", "gradient" where the
         decay is coupled, or "unknown" where one optimizer was given and its steps are all alike.
       degree: how updates without gradients grow with w: 1 in proportion, 0 not at all.
@@ -54,6 +58,7 @@ class Suspect:
     also: float | None
     preconditioned: bool
     pace: pace.Pace
+    share: float  # of w that a step takes away, the largest of all steps; 0 where unknown
     in_loss: float  # 2λ of a penalty in the loss
 
     @property
@@ -61,53 +66,88 @@ class Suspect:
         return self.audited.form not in ("none", "undetermined")
 
     @property
-    def share(self) -> float:
-        """The share of w that a step takes away, the largest of all steps; 0 where unknown."""
-        return max(self.audited.per_step, key=abs, default=0.0)
+    def grown(self) -> float:
+        """How much longer the largest share is than those of the steps asked for."""
+        return abs(self.share) / (max(map(abs, self.audited.per_step), default=0.0) or 1.0)
 
 
 def suspects(asked: Optimizer, rates: Sequence[Any], in_loss: Mapping[str, float]) -> list[Suspect]:
-    plain = Probes(asked, rates[0])
-    chosen = [_around(plain, i) for i in range(len(asked.leaves))]
+    plain = _long_enough(asked, rates[0])
+    counts = [_begins(plain, i) for i in range(len(asked.leaves))]
+    by_count = {n: _chosen(plain.later(n) if n else plain) for n in set(counts)}
+    chosen = [by_count[n][i] for i, n in enumerate(counts)]
     again = {id(p): [p, *map(p.again, rates[1:])] for p in chosen}
     answers = [[Answers(p, i) for p in again[id(c)]] for i, c in enumerate(chosen)]
     return [_suspect(a, rates, in_loss.get(a[0].leaf.name, 0.0)) for a in answers]
 
 
-def _around(plain: Probes, index: int) -> Probes:
-    """The probes around what this leaf is drawn towards: 0, its own start or other values."""
-    answers = Answers(plain, index)
-    if judge.judge(answers).coupled:
-        return plain
-    if answers.is_drawn_to_its_start:
-        return plain.companion("started", _started)
-    if answers.is_lopsided and shrinkages.projection(answers) is None:
-        referenced = plain.companion("referenced", _referenced)
-        if not Answers(referenced, index).is_lopsided:
-            return referenced
-    return plain
+def _long_enough(asked: Optimizer, rate: Any) -> Probes:
+    """With more steps where the last one alone updates: what it keeps is seen later."""
+    for _ in range(DOUBLINGS):
+        probes = Probes(asked, rate)
+        moves = next((m for n in _counts(probes) if (m := probes.moves(n)).any()), None)
+        if moves is None or moves[:-1].any():
+            break
+        asked.steps *= 2
+    return Probes(asked, rate)
 
 
-def _started(plain: Probes) -> Probes:
-    return Probes(plain.optimizer, plain.rate, plain.drawn(salt=10**6), starts_at_centre=True)
+def _begins(plain: Probes, index: int) -> int:
+    """The count from which on a leaf decays, or else from which on gradients move it."""
+    for gradient in (0.0, 1.0):
+        for count in _counts(plain) if gradient == 0 or not plain.moves(0).any() else ():
+            if size(plain.after(count, gradient)[index]) > 0:
+                return count
+    return 0
 
 
-def _referenced(plain: Probes) -> Probes:
-    found = roots.references(plain)
-    return Probes(plain.optimizer, plain.rate, [np.nan_to_num(r) for r in found])
+def _counts(probes: Probes) -> tuple[int, ...]:
+    return pace.COARSE if probes.ticking else (0,)
+
+
+def _chosen(plain: Probes) -> list[Probes]:
+    """The probes around what each leaf is drawn towards: 0, its own start or other values.
+
+    All leaves stand there at once, for one may reach the others.
+    """
+    answers = [Answers(plain, i) for i in range(len(plain.directions))]
+    drawn = [not judge.judge(a).coupled for a in answers]
+    starts = [d and a.is_drawn_to_its_start for d, a in zip(drawn, answers, strict=True)]
+    refers = [d and not s and _refers(a) for d, s, a in zip(drawn, starts, answers, strict=True)]
+    if not any(starts) and not any(refers):
+        return [plain] * len(answers)
+    found = roots.references(plain) if any(refers) else plain.centre
+    rows = zip(starts, refers, plain.drawn(salt=10**6), found, strict=True)
+    centre = [s * own + r * np.nan_to_num(other) for s, r, own, other in rows]
+    around = Probes(plain.optimizer, plain.rate, centre, any(starts), plain.forward)
+    lost = [r and Answers(around, i).is_lopsided for i, r in enumerate(refers)]
+    return [plain if left else around for left in lost]
+
+
+def _refers(answers: Answers) -> bool:
+    return answers.is_lopsided and shrinkages.projection(answers) is None
 
 
 def _finding(answers: Answers) -> Finding:
     """What is judged around a reference is decay toward it, unless it is a copy of its own."""
     found = judge.judge(answers)
-    if answers.probes.starts_at_centre and abs(max(found.per_step, key=abs, default=1.0)) >= 0.5:
-        return at_rest.own_way(answers)
-    if found.form in ("none", "undetermined") or answers.is_around_zero:
+    if answers.is_around_zero:
         return found
-    centre = answers.probes.centre[answers.index]
-    where = "the initial parameters" if answers.probes.starts_at_centre else _typical(centre)
+    starts = answers.is_drawn_to_its_start
+    if starts and abs(max(found.per_step, key=abs, default=1.0)) >= 0.5:
+        return at_rest.own_way(answers)
+    if found.form in ("none", "undetermined"):
+        return found
+    where = "the initial parameters" if starts else _typical(answers.probes.centre[answers.index])
     evidence = f"toward {where}: {found.form}, {found.evidence}"
     return dataclasses.replace(found, form="toward a reference", evidence=evidence)
+
+
+def _dated(found: Finding, answers: Answers) -> Finding:
+    if not answers.probes.forward or found.form == "none":
+        return found
+    count = answers.probes.forward[0][1]
+    return dataclasses.replace(found, evidence=f"from step {count} or earlier on: {found.evidence}")
 
 
 def _typical(reference: np.ndarray) -> str:
@@ -115,20 +155,40 @@ def _typical(reference: np.ndarray) -> str:
 
 
 def _suspect(answers: list[Answers], rates: Sequence[Any], in_loss: float) -> Suspect:
-    leaf, found = answers[0].leaf, _finding(answers[0])
-    shares = [_share(a) for a in answers]
+    leaf, found = answers[0].leaf, _dated(_finding(answers[0]), answers[0])
+    course = pace.course(answers[0], found)
+    shares = [_share(a, course) for a in answers]
+    found, peak = _at_the_peak(answers[0], found, course, shares[0])
     found, power = _by_rates(found, shares, rates) if len(rates) > 1 else (found, None)
-    followed = pace.pace(answers[0], found.per_step)
     audited = LeafAudit(
         name=leaf.name,
         form=found.form,
         coefficient=_per_unit(found, power, rates[0]),
-        scales_with=_scales(found, power, followed, len(rates) > 1),
+        scales_with=_scales(found, power, course.pace, len(rates) > 1),
         degree=answers[0].degree,
         per_step=tuple(float(c) + 0.0 for c in found.per_step),
         evidence=found.evidence,
     )
-    return Suspect(leaf, audited, answers[0], found.also, found.preconditioned, followed, in_loss)
+    more = found.also, found.preconditioned, course.pace, peak, in_loss
+    return Suspect(leaf, audited, answers[0], *more)
+
+
+def _at_the_peak(
+    answers: Answers, found: Finding, course: pace.Course, share: float
+) -> tuple[Finding, float]:
+    """The finding with the coefficient of the largest decay, and that decay as a share of w."""
+    seen = max(found.per_step, key=abs, default=0.0)
+    if not course.counters:
+        return found, seen
+    grown, coefficient = share / (seen if answers.is_linear else size(answers.alone)), None
+    if course.pace != "with the schedule":
+        coefficient = found.coefficient
+    elif found.coefficient is not None:
+        coefficient = share if answers.is_linear else grown * found.coefficient
+    evidence = found.evidence
+    if grown > 1 + VISIBLE and found.per_step:
+        evidence += f"; up to {text(grown * seen)} later"
+    return dataclasses.replace(found, coefficient=coefficient, evidence=evidence), grown * seen
 
 
 def _per_unit(found: Finding, power: float | None, rate: Any) -> float | None:
@@ -138,12 +198,14 @@ def _per_unit(found: Finding, power: float | None, rate: Any) -> float | None:
     return found.coefficient / rate ** (round(power) if abs(power - round(power)) < 0.02 else power)
 
 
-def _share(answers: Answers) -> float:
+def _share(answers: Answers, course: pace.Course) -> float:
     """What a step takes away, as a share of w, or for an update of another degree its size."""
     if not answers.answers_zero_gradients or answers.is_still:
         rates = answers.rates(answers.odd())
         return float(rates[np.argmax(rates != 0)])
-    alone = answers.at(0.0, 1.0)
+    if course.counters:
+        return pace.decay(answers, course.counters, course.count)
+    alone = answers.alone
     return float(answers.rates(alone)[answers.active]) if answers.is_linear else size(alone)
 
 

@@ -8,6 +8,7 @@ import re
 import types
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +16,7 @@ import optax
 import pytest
 from flax import nnx
 from flax.training.train_state import TrainState
-from jax.experimental.compilation_cache import compilation_cache
+from jax import lax
 from optax import contrib
 
 from jaxreg import (
@@ -33,6 +34,7 @@ from jaxreg import (
     regularized,
     weights,
 )
+from jaxreg._audit import black_box, in_numpy
 from jaxreg._brief import brief
 
 PARAMS = {"bias": jnp.zeros(5), "kernel": jnp.zeros((4, 5))}
@@ -42,22 +44,6 @@ LR = 0.01
 # Adam's bias correction.
 D_AT_FIRST = 1e-6 * math.sqrt(1 - 0.999) / (1 - 0.9)
 add_decayed = optax.add_decayed_weights
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compiled_once(tmp_path_factory):
-    """A wrapped optimizer is the same program: it need not be compiled again."""
-    old = (
-        jax.config.jax_compilation_cache_dir,
-        jax.config.jax_persistent_cache_min_compile_time_secs,
-    )
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("programs")))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    compilation_cache.reset_cache()
-    yield
-    jax.config.update("jax_compilation_cache_dir", old[0])
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", old[1])
-    compilation_cache.reset_cache()
 
 
 def wrapped(optimizer):
@@ -173,7 +159,19 @@ def random_like(params, seed=0):
 
 
 REFERENCE = random_like(PARAMS)
+KERNEL = {"bias": False, "kernel": True}
 WARM_UP = optax.linear_schedule(0.0, LR, 2)
+
+
+def warm_up_cosine(peak):
+    return optax.warmup_cosine_decay_schedule(0.0, peak, 10_000, 100_000)
+
+
+def late(t):
+    """Nothing for 1,000 steps, then LR."""
+    return jnp.where(t < 1000, 0.0, LR)
+
+
 SLOWLY = optax.linear_schedule(0.1, 0.2, 10)
 
 
@@ -402,6 +400,123 @@ CHAINS = {
         RATE * LR,
         "no memory",
     ),
+    "biases spared, clipped, momentum": (
+        optax.chain(
+            add_decayed(1e-4, KERNEL), optax.clip_by_global_norm(1.0), optax.sgd(0.1, momentum=0.9)
+        ),
+        "through momentum",
+        1e-4,
+        "1, 1.9, 2.71, 3.44",
+    ),
+    "clipped by its own decay": (
+        optax.chain(
+            add_decayed(0.3, KERNEL), optax.clip_by_global_norm(0.1), optax.sgd(LR, momentum=0.9)
+        ),
+        "through momentum",
+        0.3,
+        "1, 1.9, 2.71, 3.44",
+    ),
+    "biases spared, clipped, adam": (
+        optax.chain(add_decayed(1e-4, KERNEL), optax.clip_by_global_norm(1.0), optax.adam(LR)),
+        "coupled",
+        1e-4,
+        "degree 0",
+    ),
+    "biases spared, if finite": (
+        optax.apply_if_finite(optax.adamw(1e-3, weight_decay=RATE, mask=KERNEL), 5),
+        "decoupled",
+        1e-3 * RATE,
+        "no memory",
+    ),
+    "other leaves otherwise": (
+        optax.partition(
+            {
+                "a": optax.adamw(LR, weight_decay=RATE),
+                "b": optax.chain(add_decayed(0.2), optax.sgd(LR, momentum=0.9)),
+            },
+            {"bias": "b", "kernel": "a"},
+        ),
+        "decoupled",
+        RATE * LR,
+        "no memory",
+    ),
+    "other leaves to the start": (
+        optax.chain(
+            optax.masked(decay_to_init(1e-3), {"bias": True, "kernel": False}),
+            add_decayed(RATE, KERNEL),
+            optax.clip_by_global_norm(1.0),
+            optax.sgd(LR, momentum=0.9),
+        ),
+        "through momentum",
+        RATE,
+        "1, 1.9, 2.71, 3.44",
+    ),
+    "long warm-up": (
+        optax.adamw(warm_up_cosine(3e-4), weight_decay=RATE),
+        "decoupled",
+        3e-5,
+        "up to 3e-05 later",
+    ),
+    "nothing at first": (
+        optax.adamw(late, weight_decay=RATE),
+        "decoupled",
+        RATE * LR,
+        "from step 1000",
+    ),
+    "no decay at first": (
+        optax.chain(optax.adam(LR), decoupled_decay(lambda t: RATE * (t >= 1000), LR)),
+        "decoupled",
+        RATE * LR,
+        "from step 1000",
+    ),
+    "threshold after a long warm-up": (
+        optax.chain(optax.adam(LR), proximal_step(RATE * l1, warm_up_cosine(LR))),
+        "proximal",
+        None,
+        "become exactly 0",
+    ),
+    "averaged updates": (
+        optax.chain(optax.adamw(LR, weight_decay=RATE), optax.ema(0.9)),
+        "through momentum",
+        RATE * LR,
+        "not as a gradient is; without gradients its updates grow as 1, 1, 1, 1",
+    ),
+    "every fourth": (
+        optax.chain(optax.adamw(LR, weight_decay=RATE), optax.apply_every(4)),
+        "decoupled",
+        4 * RATE * LR,
+        "0, 0, 0, 0.004, 0, 0, 0, 0.004",
+    ),
+    "accumulated momentum": (
+        optax.MultiSteps(optax.chain(add_decayed(RATE), optax.sgd(LR, momentum=0.9)), 4),
+        "through momentum",
+        RATE,
+        "0, 0, 0, 1, 0, 0, 0, 1.9",
+    ),
+    "accumulated, then warmed up": (
+        optax.MultiSteps(
+            optax.chain(
+                optax.clip_by_global_norm(1.0),
+                optax.adamw(warm_up_cosine(LR), weight_decay=RATE, mask=KERNEL),
+            ),
+            4,
+        ),
+        "decoupled",
+        RATE * LR,
+        "up to 0.001 later",
+    ),
+    "after a step aside": (
+        contrib.sam(optax.adamw(LR, weight_decay=RATE), optax.sgd(0.05), sync_period=2),
+        "undetermined",
+        None,
+        "keeps parameters of its own",
+    ),
+    "lookahead": (
+        optax.lookahead(optax.adamw(LR, weight_decay=RATE), 3, 0.5),
+        "decoupled",
+        RATE * LR,
+        "0.001, 0.001, 0.0005, 0.001",
+    ),
     "noise": (
         optax.chain(optax.adamw(LR), optax.add_noise(0.1, 0.5, 0)),
         "undetermined",
@@ -429,6 +544,107 @@ SCALES = {
     "threshold": (lambda lr: optax.chain(optax.adam(lr), proximal_step(RATE * l1, lr)), RATE),
     "scheduled": (lambda lr: optax.adamw(optax.linear_schedule(0, lr, 2), weight_decay=3.0), 3.0),
     "own schedule": (lambda lr: optax.chain(optax.adam(lr), decoupled_decay(SLOWLY, lr)), 0.13),
+    "warm-up and cosine": (lambda lr: optax.adamw(warm_up_cosine(lr), weight_decay=RATE), RATE),
+    "from a rate of its own": (
+        lambda lr: optax.nadamw(
+            optax.warmup_cosine_decay_schedule(1e-7, lr, 500, 5000, 1e-5), weight_decay=RATE
+        ),
+        RATE,
+    ),
+    "warm-up over four steps": (
+        lambda lr: optax.adamw(optax.linear_schedule(0, lr, 4), weight_decay=0.01),
+        0.01,
+    ),
+    "inverse root": (
+        lambda lr: optax.lion(
+            lambda t: lr * jnp.minimum((t + 1) / 4000, jnp.sqrt(4000 / (t + 1))), weight_decay=RATE
+        ),
+        RATE,
+    ),
+    "restarts": (
+        lambda lr: optax.adamw(
+            optax.sgdr_schedule(
+                [
+                    {
+                        "peak_value": lr * peak,
+                        "init_value": 0.0,
+                        "decay_steps": n,
+                        "warmup_steps": 99,
+                    }
+                    for peak, n in ((1.0, 1000), (0.5, 2000))
+                ]
+            ),
+            weight_decay=RATE,
+        ),
+        RATE,
+    ),
+    "falling later": (
+        lambda lr: optax.adamw(
+            optax.piecewise_constant_schedule(lr, {30_000: 0.1}), weight_decay=RATE
+        ),
+        RATE,
+    ),
+    "injected": (
+        lambda lr: optax.inject_hyperparams(optax.adamw)(warm_up_cosine(lr), weight_decay=RATE),
+        RATE,
+    ),
+    "accumulated": (
+        lambda lr: optax.MultiSteps(optax.adamw(warm_up_cosine(lr), weight_decay=RATE), 2),
+        RATE,
+    ),
+    "threshold, scheduled": (
+        lambda lr: optax.chain(
+            optax.adam(warm_up_cosine(lr)), proximal_step(RATE * l1, warm_up_cosine(lr))
+        ),
+        RATE,
+    ),
+    "moments in bfloat16, the schedule last": (
+        lambda lr: optax.chain(
+            optax.scale_by_adam(mu_dtype=jnp.bfloat16),
+            optax.scale(lr),
+            add_decayed(1e-4, KERNEL),
+            optax.scale_by_schedule(warm_up_cosine(-1.0)),
+        ),
+        1e-4,
+    ),
+    "momentum, then a schedule": (
+        lambda lr: optax.chain(
+            optax.trace(0.9), add_decayed(1e-4), optax.scale_by_schedule(warm_up_cosine(-lr))
+        ),
+        1e-4,
+    ),
+    "rates injected": (
+        lambda lr: optax.inject_hyperparams(optax.adamw)(
+            optax.constant_schedule(lr), weight_decay=optax.linear_schedule(RATE, 1.0, 5000)
+        ),
+        RATE * 1.0054,
+    ),
+    "the schedule alone": (
+        lambda lr: optax.chain(
+            optax.adam(warm_up_cosine(lr)), decoupled_decay(1e-3, warm_up_cosine(1.0))
+        ),
+        1e-3,
+    ),
+    "moments in bfloat16": (
+        lambda lr: optax.adamw(
+            optax.linear_schedule(0, lr, 4), weight_decay=RATE, mu_dtype=jnp.bfloat16
+        ),
+        RATE,
+    ),
+    "one optimizer, moments in bfloat16": (
+        optax.adamw(optax.linear_schedule(0, LR, 4), weight_decay=RATE, mu_dtype=jnp.bfloat16),
+        RATE * LR,
+    ),
+    "one optimizer, falling later": (
+        optax.adamw(optax.cosine_decay_schedule(LR, 100_000), weight_decay=RATE),
+        RATE * LR,
+    ),
+    "one optimizer, decay that falls later": (
+        optax.chain(
+            optax.adam(LR), decoupled_decay(optax.cosine_decay_schedule(RATE, 100_000), LR)
+        ),
+        RATE * LR,
+    ),
 }
 EXPECTED_SCALES = {
     "after the learning rate": ("decoupled", "nothing"),
@@ -438,6 +654,23 @@ EXPECTED_SCALES = {
     "threshold": ("proximal", "learning rate"),
     "scheduled": ("decoupled", "learning rate, schedule"),
     "own schedule": ("decoupled", "learning rate"),
+    "warm-up and cosine": ("decoupled", "learning rate, schedule"),
+    "from a rate of its own": ("decoupled", "learning rate, schedule"),
+    "warm-up over four steps": ("decoupled", "learning rate, schedule"),
+    "inverse root": ("decoupled", "learning rate, schedule"),
+    "restarts": ("decoupled", "learning rate, schedule"),
+    "falling later": ("decoupled", "learning rate, schedule"),
+    "injected": ("decoupled", "learning rate, schedule"),
+    "accumulated": ("decoupled", "learning rate, schedule"),
+    "threshold, scheduled": ("proximal", "learning rate, schedule"),
+    "the schedule alone": ("decoupled", "nothing, schedule"),
+    "moments in bfloat16, the schedule last": ("decoupled", "nothing, schedule"),
+    "momentum, then a schedule": ("decoupled", "learning rate, schedule"),
+    "rates injected": ("decoupled", "learning rate"),
+    "moments in bfloat16": ("decoupled", "learning rate, schedule"),
+    "one optimizer, moments in bfloat16": ("decoupled", "schedule"),
+    "one optimizer, falling later": ("decoupled", "schedule"),
+    "one optimizer, decay that falls later": ("decoupled", "its own schedule"),
 }
 
 
@@ -464,7 +697,6 @@ def stuck(rate):
 
 
 HALF = {"bias": jnp.zeros(5, jnp.bfloat16), "kernel": jnp.zeros((4, 5), jnp.bfloat16)}
-KERNEL = {"bias": False, "kernel": True}
 FAULTS = {
     "decay after the learning rate": (
         optax.chain(optax.adam(LR), add_decayed(RATE)),
@@ -538,6 +770,21 @@ FAULTS = {
         optax.chain(optax.sgd(WARM_UP), decoupled_decay(1e-3, 1.0)),
         {"off schedule"},
     ),
+    "a penalty's gradient last": (
+        optax.chain(optax.adam(LR), add_penalty_gradient(1e-3 * l2)),
+        {"grows"},
+    ),
+    "l1's gradient last": (
+        optax.chain(optax.adam(LR), add_penalty_gradient(1e-3 * l1)),
+        {"grows"},
+    ),
+    "masked without its other half": (optax.masked(optax.adam(LR), {"kernel": False}), {"ascends"}),
+    "a lost sign": (optax.chain(optax.scale_by_adam(), optax.scale(LR)), {"ascends"}),
+    "decay after a cosine's end": (
+        optax.chain(optax.adam(optax.cosine_decay_schedule(LR, 10_000)), decoupled_decay(RATE, LR)),
+        {"off schedule"},
+    ),
+    "too large at the peak": (optax.adamw(warm_up_cosine(0.5), weight_decay=RATE), {"too large"}),
     "forgotten within a step": (
         optax.chain(optax.adam(LR), decoupled_decay(0.5, 1.0)),
         {"too large"},
@@ -554,6 +801,13 @@ def test_each_fault_is_named(name):
     assert all(str(fault).startswith(f"warning: {fault.name}: ") for fault in warnings)
 
 
+def test_decay_of_leaves_without_names_is_said():
+    report = audit(optax.adamw(LR, weight_decay=RATE), [jnp.ones((4, 5)), jnp.ones(5)])
+    (fault,) = report.warnings
+    assert (fault.name, fault.leaves) == ("nameless", ("0", "1"))
+    assert not audit(optax.adam(LR), [jnp.ones((4, 5)), jnp.ones(5)]).warnings
+
+
 def test_decay_that_rounds_to_nothing():
     report = audit(optax.adamw(LR, weight_decay=RATE, mask=weights.mask), HALF)
     (fault,) = report.warnings
@@ -563,10 +817,35 @@ def test_decay_that_rounds_to_nothing():
     assert not audit(optax.adamw(LR, weight_decay=1.0, mask=weights.mask), HALF).warnings
 
 
-def test_leaves_that_must_not_move():
-    optimizer = optax.adamw(LR, weight_decay=RATE)
-    (fault,) = audit(optimizer, {"a": jnp.ones(3), "c": jnp.ones(3)}, frozen="a").warnings
-    assert (fault.name, fault.leaves) == ("frozen", ("a",))
+SOUND = {
+    "long warm-up": optax.adamw(warm_up_cosine(3e-4)),
+    "one step of many": optax.MultiSteps(optax.adamw(LR, weight_decay=RATE), 1),
+    "projections now and then": contrib.galore(LR, weight_decay=RATE, update_proj_gap=300),
+    "averaged updates": optax.chain(optax.adamw(LR, weight_decay=RATE), optax.ema(0.9)),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_no_fault_is_seen_where_there_is_none(name):
+    assert audit(SOUND[name], {"kernel": PARAMS["kernel"]}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (optax.adamw(LR, weight_decay=RATE), "a: is to be frozen, but decays"),
+        (optax.masked(optax.adam(LR), {"a": False, "c": True}), "a: .*its raw gradient is added"),
+        (optax.adam(LR), "a: is to be frozen, but moves"),
+        (
+            optax.chain(optax.adam(LR), optax.masked(optax.set_to_zero(), {"a": True, "c": False})),
+            "",
+        ),
+    ],
+)
+def test_leaves_that_must_not_move(optimizer, message):
+    faults = audit(optimizer, {"a": jnp.ones(3), "c": jnp.ones(3)}, frozen="a").warnings
+    assert [fault.name for fault in faults] == ["frozen"] * bool(message)
+    assert all(fault.leaves == ("a",) and re.match(message, fault.message) for fault in faults)
 
 
 @pytest.mark.parametrize(("optimizer", "decays"), [(optax.adamw(LR), True), (optax.sgd(LR), False)])
@@ -601,6 +880,68 @@ def test_masks_frameworks_and_odd_leaves():
     expected = {"a": "decoupled", "c": "decoupled", "s": "decoupled"}
     assert forms(adamw, odd | {"s": jnp.ones(())}) == expected
     assert forms(optax.chain(add_decayed(RATE), optax.adam(LR)), odd)["c"] == "coupled"
+
+
+def test_lookahead_parameters_are_audited_as_their_fast_copy():
+    optimizer = optax.lookahead(optax.adamw(LR, weight_decay=RATE, mask=KERNEL), 5, 0.5)
+    report = audit(optimizer, optax.LookaheadParams.init_synced(PARAMS))
+    assert report.forms == {"bias": "none", "kernel": "decoupled"}
+
+
+@pytest.mark.parametrize("name", ["adamw", "adafactor", "lamb", "contrib.muon", "contrib.prodigy"])
+def test_nothing_is_compiled(name, monkeypatch):
+    def compiled(*_):
+        raise AssertionError("asked of JAX")
+
+    monkeypatch.setattr(in_numpy, "_as_jax_does", compiled)
+    monkeypatch.setattr(black_box, "_eagerly", compiled)
+    make = functools.partial(optimizer_of, name)
+    assert on_kernel(audit(make, PARAMS)).form == OPTAX[name][0]
+
+
+def many_operations(x, n, flags):
+    """What the interpreter does by itself, and something that it leaves to JAX."""
+    squares, (last, rows) = x**2, lax.scan(lambda c, r: (c + r, c * r), x[0], x)
+    halved = lax.while_loop(lambda y: jnp.max(y) > 0.1, lambda y: y / 2, squares)
+    chosen = lax.cond(n[0] > 2, lambda y: y + 1, lambda y: y - 1, x)
+    switched = lax.switch(n[1], [jnp.sin, jnp.cos, jnp.tanh], x)
+    entries = jnp.log1p(squares), jnp.expm1(x), jnp.cbrt(x), lax.rsqrt(squares), jnp.exp2(x)
+    wholes = (
+        n // 3,
+        n % 3,
+        lax.div(n, jnp.full_like(n, 3)),
+        lax.rem(n, jnp.full_like(n, 3)),
+        n.sum(),
+    )
+    sums = x.sum(0), x.max(1), x.min(), x.prod(1), flags.any(), flags.all(0), (flags & ~flags).sum()
+    batched = jnp.einsum("bij,bjk->bik", x[None], x.T[None]), x @ x.T, jnp.vdot(x, x)
+    shapes = jnp.concatenate([x, x]).T, x[1:, ::2], jnp.squeeze(x[:, :1]), x.astype(jnp.float32)
+    others = jnp.sort(x), jnp.clip(x, -0.5, 0.5), jnp.sign(x), jnp.where(flags, x, n[0]), x**-3
+    complexes = jnp.abs(x + 1j), jnp.conj(x + 1j) * 1j, jnp.real(x * 1j)
+    return (
+        last,
+        rows,
+        halved,
+        chosen,
+        switched,
+        entries,
+        wholes,
+        sums,
+        batched,
+        shapes,
+        others,
+        complexes,
+    )
+
+
+def test_numpy_gives_what_jax_does():
+    rng = np.random.default_rng(0)
+    x, n = rng.standard_normal((3, 4)), np.array([-7, 1, 5], np.int32)
+    with black_box.precisely():
+        found = in_numpy.in_numpy(many_operations)(x, n, x > 0)
+        expected = jax.jit(many_operations)(x, n, x > 0)
+    chex.assert_trees_all_close(found, jax.tree.map(np.asarray, expected), rtol=1e-12)
+    chex.assert_trees_all_equal_dtypes(found, expected)
 
 
 def test_shapes_alone_are_enough_and_large_ones_are_cut():
@@ -762,6 +1103,25 @@ def test_what_holds_an_optimizer_is_judged_by_it():
             ValueError,
             "audit: expected at least one floating-point array among the parameters, got none; "
             "give the parameters that the optimizer updates",
+        ),
+        (
+            lambda: audit(lambda lr: "x", PARAMS),
+            TypeError,
+            "audit: expected a function learning_rate -> optimizer, got one that returns 'x'; let "
+            "it return optax.adamw(learning_rate)",
+        ),
+        (
+            lambda: audit(lambda lr: types.SimpleNamespace(tx=optax.adam(lr)), PARAMS),
+            TypeError,
+            "audit: expected a function learning_rate -> optimizer, got one that returns "
+            "namespace(tx=GradientTransformationExtraArgs(init=<function ; let it return its .tx",
+        ),
+        (
+            lambda: audit(lambda lr: optax.adamw(lr, weight_decay=1 / 0), PARAMS),
+            TypeError,
+            "audit: expected a function learning_rate -> optimizer, got one that raises "
+            "“division by zero” for 0.001; write "
+            "audit(lambda learning_rate: optax.adamw(learning_rate), params)",
         ),
     ],
 )

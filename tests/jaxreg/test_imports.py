@@ -34,7 +34,8 @@ LAYERS = {
         ("_transforms", "_metric", "_decay", "_proximal"),  # 5: optax
         ("_strengths", "_rates", "convert"),  # 5: and other conventions
         ("_case", "_laws", "_transform_laws", "testing"),  # 6: tools
-        ("_audit.__init__", "_audit.black_box", "_audit.probes", "_audit.roots", "_audit.answers"),
+        ("_audit.__init__", "_audit.in_numpy", "_audit.black_box", "_audit.probes"),
+        ("_audit.roots", "_audit.answers"),
         ("_audit.forms", "_audit.shares", "_audit.shrinkages", "_audit.at_rest", "_audit.judge"),
         ("_audit.pace", "_audit.in_loss", "_audit.verdict", "_audit.faults", "_audit.report"),
         ("_sweep.__init__", "_sweep.grid", "_sweep.side_by_side", "_sweep.width"),  # 6: sweeps

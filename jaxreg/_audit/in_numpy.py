@@ -1,0 +1,254 @@
+"""Runs what JAX traces in numpy, equation by equation: nothing is compiled.
+
+An optimizer is asked a hundred times on small arrays, and compiling it costs more than all answers.
+Primitives that stand in ``ELEMENTWISE`` or ``STRUCTURAL`` are numpy's, control flow is Python's,
+and any other primitive is JAX's own, called by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Jaxpr, Literal
+
+Run = Callable[..., Sequence[Any]]
+HURRY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` of trees, traced once for each form of its arguments, as ``jax.jit`` does."""
+    programs: dict[Any, tuple[Run, Any]] = {}
+
+    def call(*args: Any) -> Any:
+        flat, structure = jax.tree.flatten(args)
+        key = structure, tuple(map(_form, flat))
+        if key not in programs:
+            closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
+            programs[key] = _called(closed), jax.tree.structure(shapes)
+        run, outputs = programs[key]
+        with np.errstate(all="ignore"):
+            return jax.tree.unflatten(outputs, run(*map(_array, flat)))
+
+    return call
+
+
+def _form(leaf: Any) -> Any:
+    """What a trace depends on: of Python's numbers the type alone, for they are weakly typed."""
+    return (leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else type(leaf)
+
+
+def _program(jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> Run:
+    """A function of flat arguments that runs the equations of ``jaxpr``.
+
+    Every variable has a place in one list, which each run begins with a copy of the constants.
+    """
+    places: dict[Any, int] = {}
+    values: list[Any] = []
+
+    def place(atom: Any) -> int:
+        if isinstance(atom, Literal):
+            values.append(np.asarray(atom.val, getattr(atom.aval, "dtype", None)))
+            return len(values) - 1
+        if atom not in places:
+            places[atom] = len(values)
+            values.append(None)
+        return places[atom]
+
+    inputs = [place(v) for v in jaxpr.invars]
+    for variable, value in zip(jaxpr.constvars, consts, strict=True):
+        values[place(variable)] = _array(value)
+    rows = [
+        (_operation(eqn), [place(v) for v in eqn.invars], [place(v) for v in eqn.outvars])
+        for eqn in jaxpr.eqns
+    ]
+    outputs = [place(v) for v in jaxpr.outvars]
+
+    def run(*args: Any) -> Sequence[Any]:
+        at = values.copy()
+        for i, value in zip(inputs, args, strict=True):
+            at[i] = value
+        for operation, sources, targets in rows:
+            found = operation(*[at[i] for i in sources])
+            for i, value in zip(targets, found, strict=True):
+                at[i] = value
+        return [at[i] for i in outputs]
+
+    return run
+
+
+def _operation(eqn: Any) -> Run:
+    """One equation as a function of its inputs that returns all of its outputs."""
+    name, params = eqn.primitive.name, eqn.params
+    if name in ELEMENTWISE:
+        function = ELEMENTWISE[name]
+        return lambda *args: (function(*args),)
+    if name in STRUCTURAL:
+        made = STRUCTURAL[name](params)
+        return lambda *args: (made(*args),)
+    if name in CALLS:
+        return _called(params.get("call_jaxpr", params.get("jaxpr")))
+    if name in CONTROL:
+        return CONTROL[name](**params)
+    return _as_jax_does(eqn)
+
+
+def _as_jax_does(eqn: Any) -> Run:
+    def bind(*args: Any) -> Any:
+        found = eqn.primitive.bind(*args, **eqn.params)
+        return found if eqn.primitive.multiple_results else [found]
+
+    compiled = jax.jit(bind, compiler_options=HURRY)
+    return lambda *args: list(map(_array, compiled(*args)))
+
+
+def _array(value: Any) -> Any:
+    """Of numpy, but for PRNG keys."""
+    is_key = hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.extended)
+    return value if is_key else np.asarray(value)
+
+
+def _called(jaxpr: Any) -> Run:
+    return _program(jaxpr.jaxpr, jaxpr.consts) if hasattr(jaxpr, "consts") else _program(jaxpr)
+
+
+def _cond(branches: Sequence[Any], **_: Any) -> Run:
+    runs = [_called(branch) for branch in branches]
+    return lambda index, *args: runs[np.clip(int(index), 0, len(runs) - 1)](*args)
+
+
+def _while(cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int, **_: Any) -> Run:
+    goes_on, body = _called(cond_jaxpr), _called(body_jaxpr)
+    split = cond_nconsts + body_nconsts
+
+    def run(*args: Any) -> Sequence[Any]:
+        of_cond, of_body, carry = args[:cond_nconsts], args[cond_nconsts:split], args[split:]
+        while goes_on(*of_cond, *carry)[0]:
+            carry = body(*of_body, *carry)
+        return carry
+
+    return run
+
+
+def _scan(jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **_: Any) -> Run:
+    body, split = _called(jaxpr), num_consts + num_carry
+    forms = list(jaxpr.out_avals[num_carry:])
+
+    def run(*args: Any) -> Sequence[Any]:
+        carry, rows = args[num_consts:split], []
+        for t in reversed(range(length)) if reverse else range(length):
+            found = body(*args[:num_consts], *carry, *[x[t] for x in args[split:]])
+            carry = found[:num_carry]
+            rows.append(found[num_carry:])
+        rows = rows[::-1] if reverse else rows
+        stacked = [np.stack(column) for column in zip(*rows, strict=True)]
+        return [*carry, *(stacked or [np.zeros((0, *a.shape), a.dtype) for a in forms])]
+
+    return run
+
+
+def _dot_general(params: Any) -> Any:
+    (left, right), batch = params["dimension_numbers"]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+
+    def dot(a: Any, b: Any) -> Any:
+        """Batches first, then what is left of a, then of b."""
+        of_a, of_b = letters[: a.ndim], list(letters[a.ndim :][: b.ndim])
+        for i, j in zip((*left, *batch[0]), (*right, *batch[1]), strict=True):
+            of_b[j] = of_a[i]
+        free = [of_a[i] for i in range(a.ndim) if i not in (*left, *batch[0])]
+        free += [of_b[j] for j in range(b.ndim) if j not in (*right, *batch[1])]
+        kept = "".join([of_a[i] for i in batch[0]] + free)
+        found = np.einsum(f"{of_a},{''.join(of_b)}->{kept}", a, b, optimize=True)
+        return np.asarray(found, params["preferred_element_type"])
+
+    return dot
+
+
+def _broadcast_in_dim(params: Any) -> Any:
+    shape, dimensions = params["shape"], params["broadcast_dimensions"]
+
+    def broadcast(x: Any, *_: Any) -> Any:
+        form = [1] * len(shape)
+        for axis, n in zip(dimensions, np.shape(x), strict=True):
+            form[axis] = n
+        return np.broadcast_to(np.reshape(x, form), shape)
+
+    return broadcast
+
+
+def _slices(params: Any) -> tuple[slice, ...]:
+    begins, ends = params["start_indices"], params["limit_indices"]
+    return tuple(map(slice, begins, ends, params["strides"] or [1] * len(begins)))
+
+
+def _power(x: Any, y: int) -> Any:
+    return np.power(x, x.dtype.type(y))
+
+
+def _divided(x: Any, y: Any) -> Any:
+    """Integers are divided towards 0."""
+    if not np.issubdtype(x.dtype, np.integer):
+        return np.divide(x, y)
+    quotient = np.floor_divide(x, y)
+    return quotient + ((np.remainder(x, y) != 0) & (quotient < 0)).astype(x.dtype)
+
+
+def _selected(which: Any, *cases: Any) -> Any:
+    return np.where(which, cases[1], cases[0]) if len(cases) == 2 else np.choose(which, cases)
+
+
+ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    **{name: getattr(np, name) for name in ("sqrt", "cbrt", "square", "exp", "exp2", "log")},
+    **{name: getattr(np, name) for name in ("log1p", "expm1", "sin", "cos", "tan", "tanh")},
+    **{name: getattr(np, name) for name in ("abs", "sign", "floor", "ceil", "real", "imag")},
+    "add": np.add,
+    "add_any": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": _divided,
+    "rem": np.fmod,
+    "pow": lambda x, y: np.power(x, y).astype(x.dtype),
+    "neg": np.negative,
+    "conj": np.conj,
+    "max": np.maximum,
+    "min": np.minimum,
+    "rsqrt": lambda x: np.divide(x.dtype.type(1), np.sqrt(x)),
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "not": np.invert,
+    "xor": np.bitwise_xor,
+    "is_finite": np.isfinite,
+    "select_n": _selected,
+    "copy": np.copy,
+    "copy_p": np.copy,
+}
+STRUCTURAL: dict[str, Callable[[Any], Any]] = {
+    "convert_element_type": lambda p: lambda x: np.asarray(x).astype(p["new_dtype"]),
+    "integer_pow": lambda p: np.square if p["y"] == 2 else lambda x: _power(x, p["y"]),
+    "reshape": lambda p: lambda x, *_: np.reshape(x, p["new_sizes"]),
+    "squeeze": lambda p: lambda x: np.squeeze(x, p["dimensions"]),
+    "slice": lambda p: lambda x: x[_slices(p)],
+    "transpose": lambda p: lambda x: np.transpose(x, p["permutation"]),
+    "concatenate": lambda p: lambda *xs: np.concatenate(xs, p["dimension"]),
+    "clamp": lambda p: lambda low, x, high: np.minimum(np.maximum(x, low), high),
+    "broadcast_in_dim": _broadcast_in_dim,
+    "dot_general": _dot_general,
+    "reduce_sum": lambda p: lambda x: np.sum(x, p["axes"], x.dtype),
+    "reduce_prod": lambda p: lambda x: np.prod(x, p["axes"], x.dtype),
+    "reduce_max": lambda p: lambda x: np.max(x, p["axes"]),
+    "reduce_min": lambda p: lambda x: np.min(x, p["axes"]),
+    "reduce_and": lambda p: lambda x: np.all(x, p["axes"]),
+    "reduce_or": lambda p: lambda x: np.any(x, p["axes"]),
+}
+CALLS = ("jit", "pjit", "closed_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call")
+CONTROL: dict[str, Callable[..., Run]] = {"cond": _cond, "while": _while, "scan": _scan}
