@@ -63,17 +63,20 @@ def misplaced(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 
 def _instead(penalty: Any, name: str, extra: Any) -> str:
     """What says by itself what was passed beside the parameters."""
-    meant = meaning(name, ("where", "reference", "step", "axis")) if name else None
-    if isinstance(extra, str | Where):
+    meant = meaning(name, ("where", "reference", "step", "axis", "strength")) if name else None
+    if isinstance(extra, str | Where) and (meant == "where" or not name):
         return _on(penalty, extra)
+    if _is_number(extra):
+        return f"{extra!r} * {applied(penalty)}"
     others = {
         "where": f"{_factor(penalty)}.on({name})(params)",
         "reference": f"{_factor(penalty)}.around(reference)(params)",
         "step": f"{_factor(penalty)}.prox(params, step)",
         "axis": "group_lasso(axis)(params), for norms of groups",
+        "strength": f"strength * {applied(penalty)}",
     }
-    factor = repr(extra) if _is_number(extra) else "strength"
-    return others.get(meant or "", f"{factor} * {applied(penalty)}")
+    beside = "reference" if is_tree(extra) and not name else "strength"
+    return others.get(meant or beside, applied(penalty))
 
 
 def _on(penalty: Any, rule: str | Where) -> str:

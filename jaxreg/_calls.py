@@ -31,6 +31,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "loss": ("loss_fn", "fn", "fun", "f", "data_loss", "objective"),
     "params": ("parameters", "model", "weights", "tree", "variables"),
     "examples": ("n", "n_samples", "num_examples", "size", "samples"),
+    "l1_ratio": ("l1", "ratio", "mixing", "alpha"),
     "l1": ("l1_strength", "lambda1", "l1_lambda", "alpha"),
     "l2": ("l2_strength", "lambda2", "l2_lambda", "beta"),
     "delta": ("d", "threshold", "epsilon"),
@@ -84,7 +85,9 @@ def _misfit(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
         got = ", ".join(f"{key}=" for key in unknown)
         return f"{expected}, got {got}; {_advice(name, unknown, free)}"
     if len(args) > len(positional):
-        names = positional + [f"{n}=…" for n in named[: len(args) - len(positional)]]
+        needed = [n for n in named if parameters[n].default is inspect.Parameter.empty]
+        beside = needed or named[: len(args) - len(positional)]
+        names = positional + [f"{n}=…" for n in beside]
         write = "write" if positional else "say which is which:"
         return f"{expected}, got {len(args)} without a name; {write} {_call(name, names)}"
     if twice := [key for key in positional[: len(args)] if key in kwargs]:

@@ -62,6 +62,8 @@ HERE = {
     "grid(…)": ("product", "grid_search", "hyperparameters"),
     "prox.l1": ("soft_threshold", "soft_thresholding", "prox_l1", "prox_lasso", "shrink"),
     "prox.l0": ("hard_threshold", "hard_thresholding"),
+    "convert.to_torch_weight_decay": ("to_torch", "to_pytorch"),
+    "convert.from_torch_weight_decay": ("from_torch", "from_pytorch", "torch", "pytorch"),
     "convert.to_logistic_c": ("to_sklearn_c", "logistic", "to_c"),
     "convert.to_decoupled_rate": ("to_adamw", "to_optax", "to_optax_adamw", "to_weight_decay"),
 }
@@ -89,6 +91,9 @@ def _meant(module: str, name: str) -> str | None:
     elsewhere = (other for other in NAMESPACES if name in _public(other))
     if found := next(elsewhere, None):
         return f"{found}.{name}"
+    bare = name.lower().removeprefix("prox_")
+    if bare != name.lower() and bare in _public("jaxreg.prox"):
+        return f"jaxreg.prox.{bare}"
     own = _public(module)
     here = ELSEWHERE.get(_plain(name)) or ELSEWHERE.get(ENDINGS.sub("", _plain(name)))
     if here and module != "jaxreg" and here.partition("(")[0] in own:

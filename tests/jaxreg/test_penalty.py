@@ -226,6 +226,18 @@ MISUSE = {
         "l1 + l2: expected one argument, the parameters, got also anchor=; "
         "write (l1 + l2).around(reference)(params)",
     ),
+    "l2(params, params)": (
+        lambda: l2(W, W),
+        TypeError,
+        "l2: expected one argument, the parameters, got also a dict of 2 float32 arrays; "
+        "write l2.around(reference)(params)",
+    ),
+    "l2(params, reduction=)": (
+        lambda: l2(W, reduction="mean"),
+        TypeError,
+        "l2: expected one argument, the parameters, got also reduction=; "
+        "write strength * l2(params)",
+    ),
     "l2(regex)": (
         lambda: l2("kernel"),
         TypeError,
