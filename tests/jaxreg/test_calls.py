@@ -23,7 +23,7 @@ FUNCTIONS = {
     if inspect.isfunction(function)
     and function.__module__.startswith("jaxreg")
     and not name.startswith("_")
-    and name not in ("absent", "explained", "pytree", "static", "where", "describe", "grid")
+    and name not in ("absent", "explained", "pytree", "static", "grid")
 }
 
 
