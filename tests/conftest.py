@@ -4,6 +4,7 @@ Here and in what the tests start: where a TPU's compiler is installed and no TPU
 on stderr.
 """
 
+import gc
 import os
 
 import pytest
@@ -16,6 +17,7 @@ os.environ.setdefault("XLA_FLAGS", HURRY)
 import jax
 
 jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_traceback_in_locations_limit", 0)  # which source a line of HLO came from
 
 LONGEST = ("test_notebooks.py", "test_claims.py", "test_coupling.py", "test_readme.py")
 
@@ -24,6 +26,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """What commands compile is kept beside what pytest keeps, not in the user's cache."""
     if (cache := getattr(config, "cache", None)) is not None:  # not with -p no:cacheprovider
         os.environ.setdefault("JAXREG_CACHE_DIR", str(cache.mkdir("programs")))
+
+
+def pytest_collection_finish() -> None:
+    """What importing and collecting made stays: the collector need not look through it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

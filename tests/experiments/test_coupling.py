@@ -220,7 +220,7 @@ def test_the_page_of_a_finished_study_is_drawn_anew(study, capsys):
         (["--sedes", "3"], "--seeds"),
         (["--seeds", "0"], "Error: --seeds: expected at least 1, got 0"),
         (["--resume", "nowhere"], "Error: --resume: expected the folder of a run"),
-        (["--data", "minst"], 'did you mean "mnist"?'),
+        (["--data", "minst"], "did you mean --data mnist?"),
         (["--regime", "b", "--examples", "99999"], "--examples: expected at most 55,000"),
         (["--quick", "--full"], "Error: --full: expected it without --quick"),
     ],
