@@ -99,6 +99,7 @@ class Leaf(NamedTuple):
     is_parameter: bool
     path: Path
     outer: Stem | None = None  # of the node that may stand for one array, of which this is a part
+    has_twin: bool = False  # whether another leaf's path gives the same name
 
     @property
     def stems(self) -> list[Stem]:
@@ -122,7 +123,11 @@ def leaves(tree: Any) -> list[Leaf]:
     found: list[Leaf] = []
     _walk(tree, Place((), None, True), found)
     often = Counter(leaf.name for leaf in found)
-    return [leaf if often[leaf.name] == 1 else leaf._replace(name=leaf.key) for leaf in found]
+    return [leaf if often[leaf.name] == 1 else _told_apart(leaf) for leaf in found]
+
+
+def _told_apart(leaf: Leaf) -> Leaf:
+    return leaf._replace(name=leaf.key, has_twin=True)
 
 
 class Place(NamedTuple):
@@ -174,7 +179,7 @@ def named(reference: dict[str, jax.Array], leaf: Leaf) -> jax.Array:
     if leaf.key in reference:
         return reference[leaf.key]
     names = [key for key in reference if _path.unescaped(key) == leaf.name]
-    if len(names) == 1:  # the same name in other containers, such as a flattened dictionary
+    if len(names) == 1 and not leaf.has_twin:  # in other containers, such as a flattened dictionary
         return reference[names[0]]
     near = difflib.get_close_matches(leaf.name, list(reference), n=1, cutoff=0.0)
     raise ValueError(

@@ -195,8 +195,10 @@ def test_two_leaves_of_one_name_are_found_inside_masks(mask: Any):
     jax.tree.map(np.testing.assert_array_equal, updates, expected)
 
 
-def test_a_reference_that_has_the_name_twice_does_for_no_other_container():
+def test_a_reference_is_found_in_another_container_but_for_twins():
     flat = {"a/b": jnp.ones(2)}
+    with pytest.raises(ValueError, match=r"reference: expected a leaf 'a/b', but there is none"):
+        l2.around(flat)(TWINS)
     assert float(l2.around({"a": {"b": jnp.zeros(2)}})(flat)) == 2.0
     assert float(l2.around(flat)({"a": {"b": jnp.zeros(2)}})) == 2.0
 
