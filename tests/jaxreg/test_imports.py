@@ -72,7 +72,7 @@ LAYERS = {
         ("benchmark", "mnist", "tpu_plan", "coupling", "claims"),
     ),
 }
-CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:6]))
+CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:7]))
 
 
 def files(package: str) -> dict[str, pathlib.Path]:
