@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from jaxreg import _number
 from jaxreg._arithmetic import applied
 from jaxreg._brief import brief, is_tree
 from jaxreg._calls import meaning
@@ -21,7 +19,7 @@ def parameters(penalty: Any, params: Any) -> list[Leaf]:
 
     A number would otherwise be penalised, or pass for a strength, and a string for no leaf.
     """
-    if _is_number(params):
+    if _number.is_python(params):
         raise TypeError(
             f"{penalty!r}: expected parameters (a pytree of arrays), got the number {params!r}; "
             f"write {params!r} * {applied(penalty)}"
@@ -35,7 +33,7 @@ def parameters(penalty: Any, params: Any) -> list[Leaf]:
 
 
 def require_order(penalty: Any, params: Any, step: Any) -> None:
-    if _is_number(params) and is_tree(step):
+    if _number.is_python(params) and is_tree(step):
         raise TypeError(
             f"{penalty!r}: expected parameters and step, got them exchanged; "
             f"write {_factor(penalty)}.prox(params, {params!r})"
@@ -47,7 +45,7 @@ def misplaced(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     penalty, *given = args
     if not given and not kwargs:
         return f"{penalty!r}: expected the parameters, got nothing; write {applied(penalty)}"
-    if len(given) > 1 and _is_number(given[0]) and not _is_number(given[1]):
+    if len(given) > 1 and _number.is_python(given[0]) and not _number.is_python(given[1]):
         return (
             f"{penalty!r}: expected one argument, the parameters, got the number {given[0]!r} in "
             f"their place and {brief(given[1])} beside it, exchanged; "
@@ -66,7 +64,7 @@ def _instead(penalty: Any, name: str, extra: Any) -> str:
     meant = meaning(name, ("where", "reference", "step", "axis", "strength")) if name else None
     if isinstance(extra, str | Where) and (meant == "where" or not name):
         return _on(penalty, extra)
-    if _is_number(extra):
+    if _number.is_python(extra):
         return f"{extra!r} * {applied(penalty)}"
     others = {
         "where": f"{_factor(penalty)}.on({name})(params)",
@@ -91,7 +89,3 @@ def _factor(penalty: Any) -> str:
 
 def _rule(thing: Any) -> str:
     return f"the rule {thing!r}" if isinstance(thing, Where) else brief(thing)
-
-
-def _is_number(thing: Any) -> bool:
-    return isinstance(thing, numbers.Number | np.generic)

@@ -10,8 +10,7 @@ import numbers
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import numpy as np
-
+from jaxreg import _number
 from jaxreg._brief import brief, is_array, is_tree
 
 
@@ -74,7 +73,7 @@ def _shown(side: Any, symbol: str) -> str:
 
 
 def _operand(side: Any, symbol: str) -> str:
-    if isinstance(side, numbers.Number | np.generic):
+    if _number.is_python(side):
         return repr(side)
     if not hasattr(side, "array_value"):
         return "loss" if is_array(side) else "…"

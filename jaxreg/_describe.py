@@ -92,7 +92,7 @@ def describe(params: Any, where: Any = None) -> Coverage | PenaltyCoverage:
 
 def _require_parameters_first(params: Any) -> None:
     is_rule = isinstance(params, Where | Penalty | str)
-    if is_rule or (callable(params) and jax.tree.leaves(params) == [params]):
+    if is_rule or (callable(params) and all(leaf is params for leaf in jax.tree.leaves(params))):
         got = repr(params) if is_rule else getattr(params, "__name__", "a function")
         raise TypeError(
             f"describe: expected the parameters first, got {got}; if the two are exchanged, write "

@@ -74,7 +74,7 @@ def absent(module: str) -> Callable[[str], NoReturn]:
     """The ``__getattr__`` of a module: its error names what was probably meant."""
 
     def missing(name: str) -> NoReturn:
-        meant = None if name.startswith("__") else _meant(module, name)
+        meant = None if name.startswith("_") else _meant(module, name)
         error = ImportError if meant and _is_import_from() else AttributeError
         advice = f"write {meant}" if meant else f"help({module}) says what there is"
         raise error(f"module {module!r} has no attribute {name!r}; {advice}")

@@ -40,7 +40,7 @@ def children(node: Any) -> list[tuple[Path, Any]] | None:
         nnx = sys.modules.get("flax.nnx")
         if nnx and isinstance(node, nnx.statelib.FlatState):
             keys = list(map(DictKey, node.paths))  # pyright: ignore[reportAttributeAccessIssue]
-    return list(zip(_told_apart([_segments(key) for key in keys]), values, strict=True))
+    return list(zip(told_apart([_segments(key) for key in keys]), values, strict=True))
 
 
 def _same_leaves(a: Any, b: Any) -> bool:
@@ -55,11 +55,11 @@ def _segments(key: Any) -> Path:
     return (keystr((key,), simple=True),)
 
 
-def _told_apart(paths: list[Path]) -> list[Path]:
-    """Keys that a node gives to several children, with their positions."""
+def told_apart(paths: Sequence[Path]) -> list[Path]:
+    """The paths, those that occur several times with their positions."""
     often = Counter(paths)
     if len(often) == len(paths):
-        return paths
+        return list(paths)
     return [
         path if often[path] == 1 else (*path[:-1], f"{path[-1]}[{i}]")
         for i, path in enumerate(paths)
@@ -93,7 +93,7 @@ def wraps_one(node: Any, below: Sequence[tuple[Path, Any]]) -> bool:
     under = children(child)
     if callable(node) or not (under is None or wraps_one(child, under)):
         return False
-    return path[-1].isdigit() or path[-1].strip("_") in HELD or is_array_like(node)
+    return path[-1].isdigit() or path[-1].strip("_") in HELD or _is_array_like(node)
 
 
 def _is_variable(node: Any) -> bool:
@@ -106,7 +106,7 @@ def _is_variable(node: Any) -> bool:
     return is_nnx or bool(meta and isinstance(node, meta.AxisMetadata))
 
 
-def is_array_like(node: Any) -> bool:
+def _is_array_like(node: Any) -> bool:
     """Whether the class of ``node`` offers what arrays do, or wrappers of several of them."""
     if callable(node):
         return False
@@ -120,7 +120,7 @@ def may_stand_for_array(node: Any, below: Sequence[tuple[Path, Any]]) -> bool:
     if _is_container(node) or callable(node):
         return False
     alone = len(below) == 1 and children(below[0][1]) is None
-    return is_array_like(node) or (alone and below[0][0][-1].lower() not in OF_LAYERS)
+    return _is_array_like(node) or (alone and below[0][0][-1].lower() not in OF_LAYERS)
 
 
 def _is_container(node: Any) -> bool:
@@ -136,7 +136,7 @@ def is_trained(node: Any) -> bool:
 
 
 def module_class(node: Any) -> type | None:
-    """The class of ``node`` if it is a module, and neither a container nor like an array.
+    """The class of ``node`` if it is a module and not a mere container.
 
     Equinox's modules and flax's structs are dataclasses.
     """

@@ -301,5 +301,6 @@ def _site(stem: Stem, shape: tuple[int, ...], at: Mapping[Words, Mapping[str, in
 
 @functools.lru_cache(maxsize=2**14)
 def _words(path: Sequence[str]) -> Words:
-    """The segments of a name; PyTorch's are split at dots."""
-    return tuple(word for segment in path for word in re.split(r"[/.]", segment)) or ("",)
+    """The segments of a name without positions under one key; PyTorch's are split at dots."""
+    plain = (re.sub(r"\[\d+\]$", "", segment) for segment in path)
+    return tuple(word for segment in plain for word in re.split(r"[/.]", segment)) or ("",)

@@ -8,7 +8,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import jax
 import numpy as np
@@ -231,33 +231,32 @@ class Not(Where):
 
 
 @dataclasses.dataclass(frozen=True)
-class Both(Where):
+class Pair(Where):
+    """Two rules, of which one may settle what is selected."""
+
+    first: Where
+    second: Where
+    decisive: ClassVar[bool]
+    symbol: ClassVar[str]
+
+    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
+        pairs = zip(self.first.judge(leaves), self.second.judge(leaves), strict=True)
+        return [_combined(pair, decisive=self.decisive) for pair in pairs]
+
+    def __repr__(self) -> str:
+        return f"{_operand(self.first)} {self.symbol} {_operand(self.second)}"
+
+
+class Both(Pair):
     """What two rules select."""
 
-    first: Where
-    second: Where
-
-    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
-        pairs = zip(self.first.judge(leaves), self.second.judge(leaves), strict=True)
-        return [_combined(pair, decisive=False) for pair in pairs]
-
-    def __repr__(self) -> str:
-        return f"{_operand(self.first)} & {_operand(self.second)}"
+    decisive, symbol = False, "&"
 
 
-@dataclasses.dataclass(frozen=True)
-class Either(Where):
+class Either(Pair):
     """What one of two rules selects."""
 
-    first: Where
-    second: Where
-
-    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
-        pairs = zip(self.first.judge(leaves), self.second.judge(leaves), strict=True)
-        return [_combined(pair, decisive=True) for pair in pairs]
-
-    def __repr__(self) -> str:
-        return f"{_operand(self.first)} | {_operand(self.second)}"
+    decisive, symbol = True, "|"
 
 
 def _combined(pair: tuple[Verdict, Verdict], *, decisive: bool) -> Verdict:
@@ -270,7 +269,7 @@ def _combined(pair: tuple[Verdict, Verdict], *, decisive: bool) -> Verdict:
 
 
 def _operand(rule: Where) -> str:
-    return f"({rule!r})" if isinstance(rule, Both | Either) else repr(rule)
+    return f"({rule!r})" if isinstance(rule, Pair) else repr(rule)
 
 
 everything = Everything()

@@ -9,7 +9,7 @@ rule covers is shown by `describe`; what makes a leaf a weight stands in `_roles
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jaxreg import _roles
@@ -48,28 +48,20 @@ def where(rule: Any) -> Where:
 
 
 @dataclasses.dataclass(frozen=True)
-class Weights(Where):
-    """Parameters against whose being weights nothing speaks."""
+class Role(Where):
+    """Parameters of one role; see `_roles`."""
+
+    name: str
+    verdicts_of: Callable[[Sequence[Leaf]], list[Verdict]]
 
     def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
-        return _roles.weights(leaves)
+        return self.verdicts_of(leaves)
 
     def __repr__(self) -> str:
-        return "weights"
+        return self.name
 
 
-@dataclasses.dataclass(frozen=True)
-class Biases(Where):
-    """Parameters that are added."""
-
-    def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
-        return _roles.biases(leaves)
-
-    def __repr__(self) -> str:
-        return "biases"
-
-
-weights = Weights()
+weights = Role("weights", _roles.weights)
 """Every parameter but biases, the parameters of normalisation layers, and factors of their kind.
 
 Left out, each with its reason in `describe`: what is added (bias…, …_bias, b, b_g, …_b, offset,
@@ -87,5 +79,5 @@ by timm and big_vision), routers of experts (by MaxText and Levanter). Leave the
 timm has it. Leaves without names, in lists and flat vectors, count as weights, with a warning.
 """
 
-biases = Biases()
+biases = Role("biases", _roles.biases)
 """The additive parameters: bias…, …_bias, b, b_g, …_b, offset, beta, shift, of norms too."""

@@ -122,12 +122,15 @@ def leaves(tree: Any) -> list[Leaf]:
     """
     found: list[Leaf] = []
     _walk(tree, Place((), None, True), found)
-    often = Counter(leaf.name for leaf in found)
-    return [leaf if often[leaf.name] == 1 else _told_apart(leaf) for leaf in found]
+    paths = _path.told_apart([leaf.path for leaf in found])  # variables may share their own
+    often = Counter("/".join(path) for path in paths)
+    return [_named(leaf, path, often) for leaf, path in zip(found, paths, strict=True)]
 
 
-def _told_apart(leaf: Leaf) -> Leaf:
-    return leaf._replace(name=leaf.key, has_twin=True)
+def _named(leaf: Leaf, path: Path, often: Counter[str]) -> Leaf:
+    name = "/".join(path)
+    twin = often[name] > 1
+    return leaf._replace(name=_path.escaped(path) if twin else name, path=path, has_twin=twin)
 
 
 class Place(NamedTuple):

@@ -140,8 +140,8 @@ class Answers:
     @property
     def is_pushed_away(self) -> bool:
         """Whether updates without gradients lead away from the centre, entry by entry."""
-        along = np.real(self.at(0.0, 1.0)[self.active] * np.conj(self.direction))
-        return bool(np.all(along >= 0) and np.any(along > 0))
+        outward = np.real(self.at(0.0, 1.0)[self.active] * np.conj(self.direction))
+        return bool(np.all(outward >= 0) and np.any(outward > 0))
 
     @property
     def is_lopsided(self) -> bool:

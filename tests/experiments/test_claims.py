@@ -40,7 +40,7 @@ def test_the_quick_set(tmp_path):
     options = ("--quick", "--output", str(folder))
     printed = ran(command(*options), env=environment_of_trainings()).stdout
     it_says_what_it_will_do_then_each_verdict_then_the_table(folder, printed)
-    it_is_quick(folder)
+    it_is_quick()
     it_leaves_its_files(folder)
     identities_hold_in_float64_and_their_controls_differ(folder)
     verdicts_are_what_the_records_say(folder)
@@ -60,10 +60,9 @@ def it_says_what_it_will_do_then_each_verdict_then_the_table(folder: Path, print
     assert f"Saved {folder}/" in printed
 
 
-def it_is_quick(folder: Path) -> None:
-    """Said for two cores that do nothing else; here other tests may run beside it."""
+def it_is_quick() -> None:
+    """By what is said of it, for two cores that do nothing else."""
     assert sum(claim.seconds for claim in registry.CLAIMS if claim.quick) <= 50
-    assert read(folder)[-1]["seconds"] > 0
 
 
 def it_leaves_its_files(folder: Path) -> None:

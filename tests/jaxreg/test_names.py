@@ -292,7 +292,6 @@ NAMELESS = {
 @pytest.mark.parametrize("params", NAMELESS.values(), ids=NAMELESS)
 def test_what_cannot_be_known_is_said(params: Any):
     text = re.escape("weights: expected leaves with names, got ")
-    grads = jax.tree.map(jnp.zeros_like, params)
     for act in (
         lambda: l2.on(weights)(params),
         lambda: weights.mask(params),
@@ -309,7 +308,7 @@ def test_what_cannot_be_known_is_said(params: Any):
         (~weights & where(None)).mask(params)
     flags = jax.tree.map(lambda w: w.ndim == 2, params)
     decoupled_decay(0.1, 0.1, where=flags).init(params)  # the way out says nothing
-    where(None).mask(grads)
+    where(None).mask(params)
 
 
 def test_lists_that_say_what_they_hold_are_known():
@@ -359,3 +358,13 @@ def test_variables_that_know_their_path_bring_their_names():
     assert weights.mask(variables) == [True, False, False]
     assert float(l2.on(weights)(variables)) == 64.0
     assert names({"trained": variables}) == [f"trained/{i}" for i in range(3)]
+
+
+def test_variables_that_share_a_path_are_told_apart():
+    twins = [Known("dense/kernel", jnp.full((2, 2), number)) for number in (1.0, 5.0)]
+    assert names(twins) == ["dense/kernel[0]", "dense/kernel[1]"]
+    reference = [Known("dense/kernel", jnp.zeros((2, 2))) for _ in range(2)]
+    reference[1] = Known("dense/kernel", jnp.full((2, 2), 5.0))
+    assert float(l2.around(reference)(twins)) == 4.0
+    assert chosen(twins) == names(twins)
+    assert chosen([Known("dense/bias", jnp.ones(2)) for _ in range(2)]) == []
