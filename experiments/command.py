@@ -14,8 +14,8 @@ except ModuleNotFoundError:
         'Error: expected the package tyro, which is not installed; pip install ".[experiments]"'
     )
 
-from experiments._dataset import DataError
 from experiments.config import ConfigError
+from experiments.data import DataError
 from experiments.records import OutputError
 
 C = TypeVar("C")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from experiments import records
-from experiments.study.describe import describe
-from experiments.study.results import results
+from experiments.coupling.describe import describe
+from experiments.coupling.results import results
 from tests.processes import ran
 from tests.xla import environment_of_users
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments import claims
-from experiments.claims import ClaimsConfig
-from experiments.papers import registry
-from experiments.papers.claim import average, judge, verdict
+from experiments.claims import __main__ as claims
+from experiments.claims import registry
+from experiments.claims.__main__ import ClaimsConfig
+from experiments.claims.claim import average, judge, verdict
 from experiments.records import read
 from tests.processes import module, ran, started
 from tests.xla import environment_of_trainings
@@ -224,10 +224,10 @@ def test_every_claim_says_who_what_and_where(claim):
 
 def test_a_broken_identity_is_found(monkeypatch):
     """With λ where 2λ belongs, the equivalence fails."""
+    from experiments.claims import equivalence
+    from experiments.claims.claim import Settings
     from experiments.data import load
-    from experiments.papers import equivalence
-    from experiments.papers.claim import Settings
-    from experiments.study.sample import source
+    from experiments.paired.sample import source
 
     monkeypatch.setattr(equivalence, "DECAY", equivalence.STRENGTH)
     settings = Settings(source(load("mnist"), 4), (0, 1, 2))

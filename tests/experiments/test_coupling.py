@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import coupling
+from experiments.coupling import __main__ as coupling
+from experiments.coupling.config import StudyConfig
+from experiments.coupling.describe import describe
+from experiments.coupling.findings import findings
+from experiments.coupling.results import results
 from experiments.records import read
-from experiments.study.config import StudyConfig
-from experiments.study.describe import describe
-from experiments.study.findings import findings
-from experiments.study.results import results
 from tests.processes import module, ran, started
 
 TINY = (

@@ -16,12 +16,11 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.core.download import downloader
 
-from experiments import data
-from experiments.data import DataError, load
+from experiments.data import DataError, load, sources
 from tests.processes import ran
 
-ROOT = Path(data.__file__).parents[1]
-TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = data.FILES
+ROOT = Path(sources.__file__).parents[2]
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = sources.FILES
 HIDE = """
 import sys
 from importlib.machinery import PathFinder
@@ -51,7 +50,7 @@ def contents() -> dict[str, bytes]:
     images = np.arange(60, dtype=np.uint8).reshape(10, 3, 2)
     labels = np.array([0, 1, 2, 0, 1, 2, 2, 1, 0, 0], np.uint8)
     arrays = (images[:6], labels[:6], images[6:], labels[6:])
-    return {name: idx(array) for name, array in zip(data.FILES, arrays, strict=True)}
+    return {name: idx(array) for name, array in zip(sources.FILES, arrays, strict=True)}
 
 
 def write(directory: Path, files: dict[str, bytes]) -> Path:
@@ -86,11 +85,11 @@ def test_mnist_has_the_published_shapes_and_counts():
 
 
 def test_mnist_files_are_what_their_readme_says():
-    text = (data.MNIST / "README.md").read_text()
+    text = (sources.MNIST / "README.md").read_text()
     sums = dict(re.findall(r"`([\w-]+)\.gz`.*`([0-9a-f]{32})`", text))
-    assert sorted(sums) == sorted(data.FILES)
+    assert sorted(sums) == sorted(sources.FILES)
     for name, md5 in sums.items():
-        content = gzip.decompress((data.MNIST / f"{name}.gz").read_bytes())
+        content = gzip.decompress((sources.MNIST / f"{name}.gz").read_bytes())
         assert hashlib.md5(content).hexdigest() == md5, name
 
 
@@ -218,7 +217,7 @@ def test_a_wrong_idx_file_is_refused(tmp_path, files, without, message):
 
 def test_mnist_labels_are_digits(tmp_path, monkeypatch):
     write(tmp_path, contents() | {TRAIN_LABELS: idx(np.array([0, 9, 10, 1, 2, 3], np.uint8))})
-    monkeypatch.setattr(data, "MNIST", tmp_path)
+    monkeypatch.setattr(sources, "MNIST", tmp_path)
     with pytest.raises(DataError) as error:
         load("mnist")
     assert str(error.value) == (
@@ -240,7 +239,7 @@ def test_missing_idx_files_are_named(tmp_path, kept):
     write(tmp_path, {name: contents()[name] for name in kept})
     with pytest.raises(DataError) as error:
         load(f"idx:{tmp_path}")
-    missing = ", ".join(name for name in data.FILES if name not in kept)
+    missing = ", ".join(name for name in sources.FILES if name not in kept)
     assert str(error.value) == (
         f"--data idx:{tmp_path}: expected four idx files, gzipped or not, in {tmp_path}, "
         f"found {len(kept)}; missing: {missing}"
@@ -457,7 +456,7 @@ from tensorflow_datasets.image_classification import mnist
 from experiments import data
 
 # The builder takes file paths for addresses too, and knows no checksum of these.
-mnist.MNIST.URL = str(data.MNIST) + "/"
+mnist.MNIST.URL = str(sources.MNIST) + "/"
 tfds.disable_progress_bar()
 
 def prepare(directory, examples, file_format):
@@ -471,7 +470,7 @@ prepare(directory, {EXAMPLES}, "array_record")
 # The first of them again in the default format, which only TensorFlow reads.
 prepare(directory + "/tfrecord", 50, "tfrecord")
 os.environ["TFDS_DATA_DIR"] += "/tfrecord"
-data.load("tfds:mnist")
+sources.load("tfds:mnist")
 """
 
 READ = f"""{HIDE}
@@ -489,7 +488,7 @@ def prepared(tmp_path_factory) -> Path:
     return directory
 
 
-def rows(split: data.Split) -> list[bytes]:
+def rows(split: sources.Split) -> list[bytes]:
     """One string for each example; TFDS shuffles them."""
     return sorted(
         image.tobytes() + bytes([label])
@@ -497,11 +496,11 @@ def rows(split: data.Split) -> list[bytes]:
     )
 
 
-def assert_same_first(prepared: data.Dataset, count: int) -> None:
+def assert_same_first(prepared: sources.Dataset, count: int) -> None:
     mnist = load("mnist")
     assert prepared.classes == mnist.classes
     for found, whole in ((prepared.train, mnist.train), (prepared.test, mnist.test)):
-        assert rows(found) == rows(data.Split(whole.images[:count], whole.labels[:count]))
+        assert rows(found) == rows(sources.Split(whole.images[:count], whole.labels[:count]))
 
 
 def test_mnist_of_tfds_is_the_same_set_read_without_tensorflow(prepared, monkeypatch):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.page.write import embedded
+from experiments.coupling import answer, describe, findings, regimes
+from experiments.coupling.grid import Grid
+from experiments.coupling.page.write import embedded
+from experiments.coupling.results import Results, results
+from experiments.paired.setup import Setup
 from experiments.statistics.resample import Estimate
-from experiments.study import answer, describe, findings, regimes
-from experiments.study.grid import Grid
-from experiments.study.results import Results, results
-from experiments.study.setup import Setup
 
 SEEDS = (100, 101, 102, 103, 104)
 GRID = Grid("rate", 0.4, 5e-4, 4.0, 2.0, (0, 5), (0, 14))

@@ -15,8 +15,9 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import hosts, records, runner
+from experiments import records, runner
 from experiments.config import Config, ConfigError, resolved
+from experiments.mnist import hosts
 from tests.processes import Process, started
 
 ROOT = Path(__file__).parents[2]

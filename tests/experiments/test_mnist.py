@@ -15,9 +15,10 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import mnist, records, runner
+from experiments import records, runner
 from experiments.command import status_of, unknown_option
 from experiments.config import Config, ConfigError
+from experiments.mnist import __main__ as mnist
 from tests.processes import module, ran, started
 from tests.xla import environment_of_users
 

@@ -20,9 +20,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from experiments.page import picture, sections
-from experiments.page.scale import colour_range
-from experiments.page.write import embedded, plain, told_apart, write
+from experiments.coupling import heat_maps
+from experiments.coupling.page import sections
+from experiments.coupling.page.scale import colour_range
+from experiments.coupling.page.write import embedded, plain, told_apart, write
 from tests.experiments import synthetic_study
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -90,8 +91,8 @@ def test_heat_maps_with_one_label_are_called_by_their_titles():
 
 
 def test_the_picture_shows_one_map_without_and_one_with_adam(tmp_path: Path):
-    assert [panel["id"] for panel in picture.shown(STUDY["regimes"][0])] == ["a-sgd", "a-adam"]
-    picture.heat_maps(STUDY, tmp_path / "heatmaps.png")
+    assert [panel["id"] for panel in heat_maps.shown(STUDY["regimes"][0])] == ["a-sgd", "a-adam"]
+    heat_maps.heat_maps(STUDY, tmp_path / "heatmaps.png")
     with Image.open(tmp_path / "heatmaps.png") as image:
         assert image.width == 1800
         colours = len(set(image.convert("RGB").reduce(4).get_flattened_data()))
@@ -452,7 +453,7 @@ def large() -> dict[str, Any]:
 def test_a_picture_of_nothing_is_empty_and_not_an_error(tmp_path: Path):
     study = large()
     study["regimes"] = [{**study["regimes"][0], "panels": []}, study["regimes"][2]]
-    picture.heat_maps(study, tmp_path / "nothing.png")
+    heat_maps.heat_maps(study, tmp_path / "nothing.png")
     assert (tmp_path / "nothing.png").stat().st_size > 1000
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.papers import (
+from experiments.claims import (
     adaptive,
     grokking,
     normalisation,
@@ -21,7 +21,7 @@ from experiments.papers import (
     variants,
     wording,
 )
-from experiments.papers.claim import Part, as_written, judge, verdict
+from experiments.claims.claim import Part, as_written, judge, verdict
 
 INF = math.inf
 

@@ -11,17 +11,17 @@ import optax
 import pytest
 
 from experiments import models
-from experiments._dataset import Dataset, Split
 from experiments.config import ConfigError
-from experiments.data import load
-from experiments.study import grid as grids
-from experiments.study import nature, regimes, sample, search, setup
-from experiments.study.conduct import SEARCH_SEED
-from experiments.study.config import StudyConfig, planned, resolved
-from experiments.study.grid import Grid
-from experiments.study.results import Results
-from experiments.study.setup import Setup
-from experiments.study.trainings import BINS, Trainings
+from experiments.coupling import grid as grids
+from experiments.coupling import nature, regimes, search
+from experiments.coupling.conduct import SEARCH_SEED
+from experiments.coupling.config import StudyConfig, planned, resolved
+from experiments.coupling.grid import Grid
+from experiments.coupling.results import Results
+from experiments.data import Dataset, Split, load
+from experiments.paired import sample, setup
+from experiments.paired.setup import Setup
+from experiments.paired.trainings import BINS, Trainings
 
 SMALL: Any = {"examples": 60, "batch_size": 30, "epochs": 10.0, "hidden": 8, "label_noise": 0.0}
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments.benchmark import BenchmarkConfig, Suite, check
-from experiments.comparison import Column, Target, as_json, table, target_table
+from experiments.benchmark.__main__ import BenchmarkConfig, Suite, check
+from experiments.benchmark.comparison import Column, Target, as_json, table, target_table
+from experiments.benchmark.suites import decay
+from experiments.benchmark.suites.main import read_records
+from experiments.benchmark.timing import Spread, Timings, interleave, machine, run_process
 from experiments.config import ConfigError
-from experiments.suites import decay
-from experiments.suites.main import read_records
-from experiments.timing import Spread, Timings, interleave, machine, run_process
 
 # The machine slows down fourfold from round to round; the contenders' ratio stays near 3.
 DRIFTING = Timings(
@@ -191,7 +191,7 @@ def test_no_rounds_are_refused() -> None:
 
 @pytest.mark.parametrize("name", get_args(Suite))
 def test_each_suite_is_a_module_with_packages_and_run(name: str) -> None:
-    suite = importlib.import_module(f"experiments.suites.{name}")
+    suite = importlib.import_module(f"experiments.benchmark.suites.{name}")
     assert all(isinstance(package, str) for package in suite.PACKAGES)
     assert list(inspect.signature(suite.run).parameters) == [
         "repeats",

@@ -11,13 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import counting, runner, tpu, tpu_plan
-from experiments.chips import CHIPS, TOPOLOGIES, topology
+from experiments import runner
 from experiments.config import Config, ConfigError, resolved
 from experiments.data import Dataset, Split
-from experiments.program import ProgramError
 from experiments.sweeping import Trainings
-from experiments.tpu_plan import PlanConfig
+from experiments.tpu_plan import __main__ as tpu_plan
+from experiments.tpu_plan import compiled, counting
+from experiments.tpu_plan.__main__ import PlanConfig
+from experiments.tpu_plan.chips import CHIPS, TOPOLOGIES, topology
+from experiments.tpu_plan.program import ProgramError
 from jaxreg import grid
 from jaxreg._sweep import side_by_side
 from tests.processes import ran
@@ -51,7 +53,7 @@ def test_an_epoch_is_lowered_as_the_main_job_does(monkeypatch, tiny):
     texts = []
     monkeypatch.setattr(runner, "compiled", lambda lowered, *_: texts.append(lowered.as_text()))
     runner.build(SMALL, tiny)
-    planned = tpu.lower_epoch(SMALL, tiny, jax.devices()[:4]).as_text()
+    planned = compiled.lower_epoch(SMALL, tiny, jax.devices()[:4]).as_text()
     assert "jit_epoch" in planned
     assert planned in texts
 
@@ -77,7 +79,9 @@ def test_a_sweep_is_lowered_as_jaxreg_does(monkeypatch, tiny):
         patched.setattr(side_by_side, "program", lambda *given: Interrupting(own(*given), texts))
         points = grid(learning_rate=np.linspace(0.1, 0.2, 7))
         assert not Trainings(SMALL, tiny).run(points, mesh=mesh, per_device=3).complete
-    assert texts == [tpu.lower_sweep(SMALL, tiny, jax.devices()[:2], runs=7, width=3).as_text()]
+    assert texts == [
+        compiled.lower_sweep(SMALL, tiny, jax.devices()[:2], runs=7, width=3).as_text()
+    ]
 
 
 # --- the main job ---
@@ -88,10 +92,10 @@ def steps(chips: int) -> int:
 
 
 @pytest.fixture(scope="module")
-def costs() -> dict[int, tpu.Cost]:
+def costs() -> dict[int, compiled.Cost]:
     """Of an epoch with 64 images a chip, by the number of chips."""
     config = PlanConfig(topology=("v5e:2x2", "v5e:16x16"), batch_per_chip=EACH, runs=0)
-    tpu.require_compiler()
+    compiled.require_compiler()
     slices = [topology(name) for name in config.topology]
     found = tpu_plan.plans(tpu_plan.checked(config), MNIST, slices)
     return {plan.topology.chips: plan.cost for plan in found}
@@ -135,7 +139,7 @@ def test_sweep_counts_every_round_epoch_and_step():
     hidden, pixels, batch, epochs = 128, 16 * 16, 8, 3
     data = Dataset("small", images(4 * batch, 16, 16), images(128, 16, 16), 10)
     config = PlanConfig(hidden=hidden, batch_size=batch, epochs=epochs, runs=5, per_device=2)
-    tpu.require_compiler()
+    compiled.require_compiler()
     _, plan = tpu_plan.plans(tpu_plan.checked(config), data, [topology("v4:1x1x1")])
     forward = 2 * (pixels * hidden + hidden * 10)
     training = epochs * 4 * batch * (2 * forward + 2 * hidden * 10) + 128 * forward
@@ -148,7 +152,7 @@ def test_sweep_counts_every_round_epoch_and_step():
 def test_a_program_that_does_not_fit_is_an_answer():
     vast = Dataset("vast", images(64, 28, 28), images(2**25, 28, 28), 10)
     config = PlanConfig(runs=0, topology=("v5e:1x1",))
-    tpu.require_compiler()
+    compiled.require_compiler()
     (plan,) = tpu_plan.plans(tpu_plan.checked(config), vast, [topology("v5e:1x1")])
     assert plan.cost is None
     assert "exceed" in plan.refused.lower()
@@ -163,8 +167,8 @@ def test_a_program_that_does_not_fit_is_an_answer():
 @needs_compiler
 def test_command(tmp_path):
     """Beside this process, which has the compiler loaded: they would meet at a lock file."""
-    tpu.require_compiler()
-    tpu.devices(topology("v6e:2x2"))
+    compiled.require_compiler()
+    compiled.devices(topology("v6e:2x2"))
     options = ("--topology", "v6e:2x2", "--runs", "0", "--output", str(tmp_path / "plan"))
     done = ran([sys.executable, "-W", "error", "-m", "experiments.tpu_plan", *options])
     assert done.stderr == ""
@@ -231,7 +235,7 @@ def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.delenv("TPU_LIBRARY_PATH", raising=False)
     with pytest.raises(ConfigError) as error:
-        tpu.require_compiler()
+        compiled.require_compiler()
     assert str(error.value) == (
         "tpu_plan: expected the TPU compiler, but libtpu is not installed; "
         'pip install ".[tpu]", on Linux with an x86 processor'
@@ -243,8 +247,8 @@ def test_a_missing_compiler_is_named(monkeypatch):
 
 def compiled(function, *shapes: tuple[int, ...]):
     """A function compiled for one v5e chip."""
-    tpu.require_compiler()
-    mesh = jax.sharding.Mesh(np.array(tpu.devices(topology("v5e:1x1"))), ("data",))
+    compiled.require_compiler()
+    mesh = jax.sharding.Mesh(np.array(compiled.devices(topology("v5e:1x1"))), ("data",))
     whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     arguments = [jax.ShapeDtypeStruct(shape, jnp.float32, sharding=whole) for shape in shapes]
     return jax.jit(function).lower(*arguments).compile()

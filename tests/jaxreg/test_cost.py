@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.kernels import kernels, passes
+from experiments.benchmark.kernels import kernels, passes
 from jaxreg import group_lasso, l1, l2, regularized, weights
 from tests.xla import AS_USERS
 

@@ -43,33 +43,31 @@ LAYERS = {
         ("__init__",),  # 7: the public names
     ),
     "experiments": (
-        ("__init__", "config", "_dataset", "_tfds", "data"),
-        ("records", "timing", "comparison", "limits", "kernels", "command", "hosts"),
-        ("chips", "program", "counting"),
+        ("__init__", "config", "data.dataset", "data.tfds", "data.sources", "data.__init__"),
+        ("records", "command"),
         ("models", "training", "devices", "runner", "sweeping"),
-        ("tpu",),
+        ("curves",),
         ("statistics.__init__", "statistics.resample", "statistics.surface", "statistics.transfer"),
-        ("study.__init__", "study.setup", "study.sample", "study.trainings", "study.grid"),
-        ("study.regimes", "study.nature", "study.cost", "study.search", "study.config"),
-        ("study.conduct", "study.results", "study.names", "study.findings", "study.answer"),
-        ("study.describe",),
-        ("report",),
-        ("page.__init__", "page.explanations", "page.scale", "page.sections"),
-        ("page.write", "page.picture"),
-        ("papers.__init__", "papers.claim", "papers.networks", "papers.trainings"),
-        ("papers.equivalence", "papers.separability", "papers.normalisation", "papers.rotation"),
-        ("papers.timescales", "papers.variants", "papers.adaptive", "papers.sparsity"),
-        ("papers.transfer", "papers.grokking", "papers.registry"),
-        ("papers.wording", "papers.tables", "papers.plot", "papers.page"),
-        (
-            "contrast",
-            "suites.__init__",
-            "suites.main",
-            "suites.penalties",
-            "suites.decay",
-            "suites.sweep",
-        ),
-        ("benchmark", "mnist", "tpu_plan", "coupling", "claims"),
+        ("paired.__init__", "paired.setup", "paired.sample", "paired.trainings"),
+        ("mnist.__init__", "mnist.hosts", "mnist.contrast", "mnist.__main__"),
+        ("coupling.__init__", "coupling.grid"),
+        ("coupling.regimes", "coupling.nature", "coupling.cost", "coupling.search"),
+        ("coupling.config", "coupling.conduct", "coupling.results", "coupling.names"),
+        ("coupling.findings", "coupling.answer", "coupling.describe"),
+        ("coupling.page.__init__", "coupling.page.explanations", "coupling.page.scale"),
+        ("coupling.page.sections", "coupling.page.write", "coupling.heat_maps"),
+        ("coupling.__main__",),
+        ("claims.__init__", "claims.claim", "claims.networks", "claims.trainings"),
+        ("claims.equivalence", "claims.separability", "claims.normalisation", "claims.rotation"),
+        ("claims.timescales", "claims.variants", "claims.adaptive", "claims.sparsity"),
+        ("claims.transfer", "claims.grokking", "claims.registry"),
+        ("claims.wording", "claims.tables", "claims.plot", "claims.page", "claims.__main__"),
+        ("benchmark.__init__", "benchmark.timing", "benchmark.comparison", "benchmark.limits"),
+        ("benchmark.kernels", "benchmark.suites.__init__", "benchmark.suites.main"),
+        ("benchmark.suites.penalties", "benchmark.suites.decay", "benchmark.suites.sweep"),
+        ("benchmark.__main__",),
+        ("tpu_plan.__init__", "tpu_plan.chips", "tpu_plan.program", "tpu_plan.counting"),
+        ("tpu_plan.compiled", "tpu_plan.__main__"),
     ),
 }
 CORE = list(itertools.chain.from_iterable(LAYERS["jaxreg"][:7]))
@@ -140,9 +138,9 @@ def test_everything_else_imports_jax_and_optax_alone():
     assert "optax" not in outside("testing")
 
 
-def test_experiments_report_imports_no_jax():
+def test_the_curves_import_no_jax():
     assert not {"jax", "jaxreg", "flax", "optax"} & {
-        full.partition(".")[0] for full in imported(files("experiments")["report"])
+        full.partition(".")[0] for full in imported(files("experiments")["curves"])
     }
 
 

@@ -1,0 +1,242 @@
+"""`python -m experiments.claims`: what papers say about weight decay, each measured here.
+
+Heavy imports wait until the options are known to be good.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from experiments.command import INTERRUPTED, run_command
+from experiments.config import Config, ConfigError
+from experiments.data import load
+from experiments.records import append, open_folder, read, write_config
+
+if TYPE_CHECKING:
+    from experiments.claims.claim import Claim, Settings
+
+COMMAND = "claims"
+POOL = 2
+FEWEST_SEEDS = 3
+FILES = "config.json, records.jsonl, claims.md, report.html"
+
+
+@dataclasses.dataclass(frozen=True)
+class ClaimsConfig:
+    """Measures what papers say about weight decay and regularization, and computes verdicts.
+
+    Each claim has a statistic and a range in which the paper puts it. It holds if the 95 % interval
+    over seeds lies inside, does not hold here if it lies outside, and is undecided otherwise.
+    """
+
+    quick: bool = False
+    """The claims that are quick to measure: under a minute together."""
+
+    claims: tuple[str, ...] = ()
+    """Names of the claims to measure; all if none is given. A wrong name lists them."""
+
+    seeds: int = 5
+    """Seeds of each claim; each draws images, noise, initial weights and the order of batches. More
+    of them make intervals narrower."""
+
+    first_seed: int = 0
+    """The first of them: others confirm what these found."""
+
+    data: str = "mnist"
+    """mnist (shipped), idx:DIR or tfds:NAME. Images are averaged over 2 × 2 pixels; 5,000 of the
+    training images validate."""
+
+    output: Path | None = None
+    """Folder of this run; runs/claims/TIME if not given."""
+
+    compilation_cache: bool = True
+    """Keep compiled programs for the next run, in $JAXREG_CACHE_DIR or ~/.cache/jaxreg."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a command line has become."""
+
+    config: ClaimsConfig
+    claims: tuple[Claim, ...]
+    settings: Settings
+    folder: Path
+
+
+def main(config: ClaimsConfig) -> None:
+    """Measures the claims, prints each verdict when it is known, and writes table and page."""
+    started = time.perf_counter()
+    check(config)
+    job, console = _prepare(config), Console()
+    console.print(_plan(job), highlight=False, soft_wrap=True)
+    finished = True
+    try:
+        for claim in job.claims:
+            _measure(job, claim, console)
+    except KeyboardInterrupt:
+        finished = False
+    append(job.folder, {"event": "stop", "finished": finished, "seconds": _since(started)})
+    _close(job, console)
+    if not finished:
+        sys.exit(INTERRUPTED)
+
+
+def check(config: ClaimsConfig) -> None:
+    """Stops before anything is loaded if the settings cannot be meant.
+
+    Raises:
+      ConfigError: if there are too few seeds for an interval, or a seed is negative.
+    """
+    if config.seeds < FEWEST_SEEDS:
+        raise ConfigError(
+            f"--seeds: expected at least {FEWEST_SEEDS}, since verdicts are of intervals over "
+            f"seeds, got {config.seeds}; 5 show something"
+        )
+    if config.first_seed < 0:
+        raise ConfigError(f"--first-seed: expected at least 0, got {config.first_seed}")
+
+
+def _prepare(config: ClaimsConfig) -> Job:
+    """Everything that can go wrong before measuring: names, device, data, folder."""
+    from experiments import runner, sweeping
+
+    sweeping.use_every_core()
+    from experiments.claims import registry
+    from experiments.claims.claim import Settings
+    from experiments.paired.sample import source
+
+    claims = registry.chosen(config.claims, config.quick)
+    dataset = load(config.data)
+    device = runner.choose_device(Config(compilation_cache=config.compilation_cache))
+    seeds = tuple(range(config.first_seed, config.first_seed + config.seeds))
+    settings = Settings(source(dataset, POOL), seeds)
+    _check_examples(claims, len(settings.source.train.labels), config.data)
+    folder = open_folder(COMMAND, config.output)
+    facts = {"device": f"{device.platform}: {device.device_kind}", "devices": _devices()}
+    write_config(folder, COMMAND, config, facts)
+    append(folder, {"event": "start", "config": vars(config), **facts})
+    return Job(config, claims, settings, folder)
+
+
+def _devices() -> int:
+    import jax
+
+    return len(jax.devices())
+
+
+def _check_examples(claims: Sequence[Claim], available: int, data: str) -> None:
+    """Stops if a claim needs more training images than there are."""
+    too_large = [claim for claim in claims if claim.examples > available]
+    if too_large:
+        names = ", ".join(claim.name for claim in too_large)
+        raise ConfigError(
+            f"--data {data}: expected at least {max(c.examples for c in too_large):,} images to "
+            f"train on for {names}, got {available:,}; leave these out: name others with --claims"
+        )
+
+
+def _plan(job: Job) -> str:
+    seeds, count = job.settings.seeds, len(job.claims)
+    estimate = sum(claim.seconds for claim in job.claims) * len(seeds) / 5
+    claims = "1 claim" if count == 1 else f"{count} claims"
+    return (
+        f"{claims}, each with seeds {seeds[0]} to {seeds[-1]}, on {job.settings.source.name}: "
+        f"about {_duration(estimate)} on two cores.\n"
+        f"A claim holds if the 95 % interval of each of its parts lies in the expected range."
+    )
+
+
+def _duration(seconds: float) -> str:
+    """As ``40 s`` or ``6 min``."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _measure(job: Job, claim: Claim, console: Console) -> None:
+    from experiments.claims import wording
+    from experiments.claims.claim import measured
+
+    started = time.perf_counter()
+    with _status(f"{claim.name}: about {_duration(claim.seconds)}", console):
+        record = {"event": "claim", **measured(claim, job.settings), "seconds": _since(started)}
+    append(job.folder, record)
+    console.print(wording.line(record), highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _status(text: str, console: Console) -> Iterator[None]:
+    """What is under way, on a terminal only."""
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(text):
+        yield
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 2)
+
+
+def _close(job: Job, console: Console) -> None:
+    """Table and page of the claims that there are."""
+    from experiments.claims import page, tables
+
+    records = [record for record in read(job.folder) if record["event"] == "claim"]
+    missing = len(job.claims) - len(records)
+    note = f"Stopped after {len(records)} of {len(job.claims)} claims." if missing else ""
+    if not records:
+        console.print(f"Stopped before the first claim. Saved {job.folder}/ (config.json)")
+        return
+    facts = _facts(job)
+    (job.folder / "claims.md").write_text(tables.markdown(records, facts), encoding="utf-8")
+    page.write(records, facts, note, job.folder / "report.html")
+    console.print(tables.terminal(records))
+    for line in (note, f"Saved {job.folder}/ ({FILES})"):
+        if line:
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _facts(job: Job) -> dict[str, str]:
+    """How it was made."""
+    config: dict[str, Any] = json.loads((job.folder / "config.json").read_text(encoding="utf-8"))
+    seconds = [record["seconds"] for record in read(job.folder) if record["event"] == "stop"]
+    seeds, source = job.settings.seeds, job.settings.source
+    return {
+        "made": config["time"],
+        "seeds": f"{seeds[0]} to {seeds[-1]}",
+        "data": f"{source.name}, 2 × 2 pixels averaged; {len(source.validation.labels):,} images "
+        f"validate, {len(source.test.labels):,} test",
+        "time": f"{sum(seconds):.0f} s on {config['devices']} × {config['device']}",
+        "versions": ", ".join(f"{name} {v}" for name, v in config["versions"].items()),
+        "command": command_line(job.config),
+    }
+
+
+def command_line(config: ClaimsConfig) -> str:
+    """What to type to measure the same again, without the folder.
+
+    >>> command_line(ClaimsConfig(claims=("grokking-time",), seeds=8))
+    'python -m experiments.claims --claims grokking-time --seeds 8'
+    """
+    words = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in ("output", "compilation_cache") or value == field.default:
+            continue
+        option = f"--{field.name.replace('_', '-')}"
+        given = value if isinstance(value, tuple) else () if value is True else (value,)
+        words += [option, *map(str, given)]
+    return shlex.join(["python", "-m", "experiments.claims", *words])
+
+
+if __name__ == "__main__":
+    run_command(COMMAND, main, ClaimsConfig)

@@ -1,0 +1,223 @@
+"""The trainings of a claim, all of them one program: one network and data, many optimizers."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxreg
+from experiments import models, training
+from experiments.claims.claim import Settings
+from experiments.claims.networks import Plain
+from experiments.paired.sample import Shared, shared
+from experiments.paired.setup import Setup
+from experiments.paired.trainings import evaluate
+
+Point = Mapping[str, Any]
+Look = Callable[[training.State, training.State], dict[str, Any]]
+Observe = Callable[[nn.Module, Any, Shared], dict[str, Any]]
+
+
+def setup_of(
+    model: models.Name,
+    steps: int,
+    examples: int = 2000,
+    label_noise: float = 0.0,
+    batch_size: int = 64,
+    hidden: int = 64,
+) -> Setup:
+    """A network, its data, and how many steps it is trained: a multiple of 20.
+
+    The optimizer is not the set-up's own here: a claim compares its own.
+    """
+    return Setup(
+        model=model,
+        optimizer="sgd",
+        schedule="constant",
+        decayed="all",
+        examples=examples,
+        label_noise=label_noise,
+        batch_size=batch_size,
+        epochs=steps * batch_size / examples,
+        hidden=hidden,
+    )
+
+
+def half_cosine(steps: int, peak: float = 1.0) -> Callable[[Any], Any]:
+    """The schedule from ``peak`` to 0."""
+    return optax.cosine_decay_schedule(peak, steps)
+
+
+def settled(network: nn.Module, params: Any, own: Shared) -> dict[str, Any]:
+    """Losses and errors on validation and test images, statistics from the training images."""
+    return evaluate(network, params, own)
+
+
+def validated(network: nn.Module, params: Any, own: Shared) -> dict[str, Any]:
+    """The validation error alone, of a network that does not normalise: to be seen often."""
+    measure = training.make_evaluate(models.training_apply(network), jnp.float32)
+    return {"error": 1 - measure(params, own.validation)[1]}
+
+
+def nothing(network: nn.Module, params: Any, own: Shared) -> dict[str, Any]:
+    """Sees nothing between the steps."""
+    del network, params, own
+    return {}
+
+
+def no_look(before: training.State, after: training.State) -> dict[str, Any]:
+    """Sees nothing of a step but its loss, which is always seen."""
+    del before, after
+    return {}
+
+
+def cross_entropy(apply: training.Apply) -> Callable[..., jax.Array]:
+    """The loss of most claims."""
+    return training.data_loss(apply, jnp.float32)
+
+
+def equal_weights(point: Point, size: int) -> jax.Array:
+    """Every image of a batch counts the same."""
+    del point
+    return jnp.full(size, 1 / size)
+
+
+def as_drawn(params: Any, point: Point) -> Any:
+    """Starts from the initial weights of the seed."""
+    del point
+    return params
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Course:
+    """The trainings of a claim; make it once: its program is compiled once.
+
+    Attributes:
+      setup: network, data and length.
+      optimizer: of the numbers of a point.
+      observe: (network, params, what the seed has drawn) → numbers, after each stretch.
+      look: what is seen of each step; the mean over a stretch is kept.
+      stretches: equal parts of a training; 1 observes its end alone.
+      start: (initial weights, point) → those to start from.
+      loss: of a network's apply, (params, images, labels, weights) → mean loss.
+      weights: (point, batch size) → the weight of each image in the mean of its batch.
+      widths: hidden layers of a `Plain` network, in place of the set-up's.
+    """
+
+    setup: Setup
+    optimizer: Callable[[Point], optax.GradientTransformation]
+    observe: Observe = settled
+    look: Look = no_look
+    stretches: int = 1
+    start: Callable[[Any, Point], Any] = as_drawn
+    loss: Callable[[training.Apply], Callable[..., jax.Array]] = cross_entropy
+    weights: Callable[[Point, int], jax.Array] = equal_weights
+    widths: tuple[int, ...] = ()
+
+    def run(
+        self, settings: Settings, cases: Mapping[str, Any], paired: Mapping[str, Any] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Trains every case with every seed; arrays [seeds, cases, stretches, …].
+
+        Args:
+          settings: images and seeds.
+          cases: numbers of the points, arrays of equal length.
+          paired: what differs by seed too, trees of arrays [seeds, cases, …].
+
+        Raises:
+          KeyboardInterrupt: if interrupted.
+        """
+        cases = {name: np.asarray(values, np.float32) for name, values in cases.items()}
+        count, seeds = len(next(iter(cases.values()))), len(settings.seeds)
+        points = {name: np.repeat(values, seeds, axis=0) for name, values in cases.items()}
+        points |= jax.tree.map(by_case, dict(paired or {}))
+        points["seed"] = np.tile(np.arange(seeds, dtype=np.int32), count)
+        train = functools.partial(_train, self, settings.source.classes)
+        drawn = drawn_for(self.setup, settings, self.widths)
+        found = finished(jaxreg.sweep(train, points, drawn, per_device=1))
+        return jax.tree.map(lambda array: by_seed(array, count), found.results)
+
+    def network(self, classes: int) -> nn.Module:
+        """What is trained."""
+        return network_of(self.setup, classes, self.widths)
+
+
+def network_of(setup: Setup, classes: int, widths: tuple[int, ...] = ()) -> nn.Module:
+    """The network of a set-up, or a `Plain` one."""
+    return Plain(widths, classes) if widths else models.make(setup.model, setup.hidden, classes)
+
+
+def drawn_for(setup: Setup, settings: Settings, widths: tuple[int, ...] = ()) -> Shared:
+    """What each seed determines."""
+    found = shared(setup, settings.source, settings.seeds)
+    if not widths:
+        return found
+    example = settings.source.train.images[:1].astype(np.float32)
+    draw = models.initializer(network_of(setup, settings.source.classes, widths), example)
+    return found._replace(params=jax.tree.map(lambda *w: np.stack(w), *map(draw, settings.seeds)))
+
+
+def own(shared: Shared, seed: Any) -> Shared:
+    """What one seed has drawn, its batches [steps, batch size]."""
+    part = shared.train, shared.batches, shared.params
+    train, batches, params = jax.tree.map(lambda leaf: leaf[seed], part)
+    flat = batches.reshape(-1, batches.shape[-1])
+    return Shared(train, flat, params, shared.validation, shared.test)
+
+
+def watched(step: training.Step, look: Look) -> Any:
+    """``step``, whose second value is what ``look`` sees of the states before and after it."""
+
+    def watching(state: training.State, *batch: Any) -> tuple[training.State, dict[str, Any]]:
+        after, loss = step(state, *batch)
+        return after, {"loss": loss, **look(state, after)}
+
+    return watching
+
+
+def _train(course: Course, classes: int, point: Point, shared: Shared) -> dict[str, Any]:
+    """One training of a course."""
+    drawn, network = own(shared, point["seed"]), course.network(classes)
+    tx = course.optimizer(point)
+    step = training.make_step(course.loss(models.training_apply(network)), tx)
+    run = training.scan_batches(watched(step, course.look))
+    state = training.initial_state(course.start(drawn.params, point), tx, seed=0)
+    batches = drawn.batches.reshape(course.stretches, -1, course.setup.batch_size)
+    weights = course.weights(point, course.setup.batch_size)
+    weights = jnp.broadcast_to(weights, batches.shape[1:])
+
+    def stretch(state: training.State, batches: Any) -> tuple[training.State, Any]:
+        state, seen = run(state, training.Order(batches, weights), drawn.train)
+        means = jax.tree.map(lambda leaf: jnp.mean(leaf, 0), seen)
+        return state, {**means, **course.observe(network, state.params, drawn)}
+
+    return jax.lax.scan(stretch, state, batches)[1]
+
+
+def finished(found: jaxreg.Sweep) -> jaxreg.Sweep:
+    """A sweep that was not interrupted.
+
+    Raises:
+      KeyboardInterrupt: otherwise, since a claim needs all of its trainings.
+    """
+    if not found.complete:
+        raise KeyboardInterrupt
+    return found
+
+
+def by_seed(array: np.ndarray, cases: int) -> np.ndarray:
+    """[cases · seeds, …] → [seeds, cases, …]."""
+    return np.swapaxes(array.reshape(cases, -1, *array.shape[1:]), 0, 1)
+
+
+def by_case(array: np.ndarray) -> np.ndarray:
+    """[seeds, cases, …] → [cases · seeds, …]."""
+    return np.swapaxes(array, 0, 1).reshape(-1, *array.shape[2:])

@@ -1,0 +1,276 @@
+"""The options of `python -m experiments.coupling`, and what they amount to."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments import models
+from experiments.config import ConfigError, Optimizer
+from experiments.coupling.regimes import Panel, Regime, panels
+from experiments.paired.setup import Decayed
+
+Shown = Literal["none", "coupled", "decoupled", "independent", "proximal"]
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyConfig:
+    """Coupled against decoupled decay: trains learning rates × λ for every form, each form as one
+    program, and writes a page that says which one, and whether it matters where λ is put.
+    """
+
+    regime: tuple[Regime, ...] | None = None
+    """a: a network in which all that decays is scale-invariant. b: softmax regression, converged.
+    c: what people run: a BatchNorm network with and without decay of its output layer, a plain
+    one. custom: a BatchNorm network, to be changed by the options below. If not given: a b."""
+
+    forms: tuple[Shown, ...] | None = None
+    """coupled: λ‖w‖² in the loss. decoupled: beside the step, times the learning rate (AdamW of
+    PyTorch and optax). independent: likewise, times the schedule alone (AdamW as published).
+    proximal: its proximal operator after the step. none: no decay, for comparison. If not given:
+    all but proximal."""
+
+    optimizers: tuple[Optimizer, ...] | None = None
+    """sgd, momentum (0.9), adam (0.9, 0.999). If not given: sgd adam."""
+
+    quick: bool = False
+    """Under a minute, unless other options say more: SGD and AdamW, 4 learning rates, a third of
+    the steps or fewer."""
+
+    full: bool = False
+    """The thorough one, unless other options say less: regimes a, b and c, every form and
+    optimizer, 8 seeds."""
+
+    seeds: int | None = None
+    """How many, 5 if not given; each draws training images, wrong labels, initial weights and
+    batches anew."""
+
+    first_seed: int = 100
+    """They count up from here. Others confirm what these show."""
+
+    data: str = "mnist"
+    """mnist (shipped), digits (of scikit-learn), idx:DIR (four idx files) or tfds:NAME. The last
+    5,000 training images, at most a quarter, choose; test images are only reported."""
+
+    pool: int = 2
+    """Images are averaged over so many pixels each way; 1 leaves them."""
+
+    model: models.Name | None = None
+    """invariant: 64-64 with BatchNorm, everything scale-invariant. softmax: softmax regression.
+    batchnorm: 64-64 with BatchNorm. simple: one hidden layer. cnn: two convolutions with BatchNorm.
+    This and what follows takes the place of the regime's own setting, if given."""
+
+    hidden: int | None = None
+    """Width of the hidden layers, or channels."""
+
+    schedule: Literal["constant", "cosine"] | None = None
+    """The multiplier s_t of the learning rate: 1, or from 1 to 0 by a half cosine."""
+
+    decayed: Decayed | None = None
+    """What decays: all parameters, weights (no biases, no norms), or hidden: those weights without
+    the output layer's."""
+
+    examples: int | None = None
+    """Training images of each seed."""
+
+    label_noise: float | None = None
+    """Share of the training labels that are wrong."""
+
+    batch_size: int | None = None
+    """Images in a step."""
+
+    epochs: float | None = None
+    """Passes over the training images."""
+
+    learning_rates: tuple[float, float] | None = None
+    """Lowest and highest learning rate, instead of those that the coarse pass finds."""
+
+    decays: tuple[float, float] | None = None
+    """Lowest and highest decay per step ω (λ for Adam with the penalty in the loss), likewise."""
+
+    rows: int | None = None
+    """Learning rates; the distance of two is --row-ratio."""
+
+    row_ratio: float | None = None
+    """Ratio of neighbouring learning rates: a power of --ratio."""
+
+    ratio: float | None = None
+    """Ratio of neighbouring decays."""
+
+    resume: Path | None = None
+    """Folder of a study that was stopped: goes on where it stopped, with its own settings. Of one
+    that was finished, draws the page anew."""
+
+    output: Path | None = None
+    """Folder of the results; runs/coupling/TIME if not given."""
+
+    per_device: int | None = None
+    """Trainings side by side on a device; on CPU 1 if not given, elsewhere what is fastest."""
+
+    platform: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
+    """The devices to run on; auto takes what JAX finds."""
+
+    compilation_cache: bool = True
+    """Keep compiled programs for the next run, in $JAXREG_CACHE_DIR or ~/.cache/jaxreg."""
+
+
+SETTINGS = (
+    "model",
+    "hidden",
+    "schedule",
+    "decayed",
+    "examples",
+    "label_noise",
+    "batch_size",
+    "epochs",
+)
+AROUND = ("resume", "platform", "per_device", "compilation_cache")
+"""Options that are no settings of the study: a study that goes on may have others."""
+STANDARD: dict[str, Any] = {
+    "regime": ("a", "b"),
+    "forms": ("none", "coupled", "decoupled", "independent"),
+    "optimizers": ("sgd", "adam"),
+    "seeds": 5,
+}
+"""Of options that are not given."""
+QUICKLY: dict[str, Any] = {
+    **STANDARD,
+    "forms": ("none", "decoupled", "independent"),
+    "rows": 4,
+}
+EVERYTHING: dict[str, Any] = {
+    "regime": ("a", "b", "c"),
+    "forms": ("none", "coupled", "decoupled", "independent", "proximal"),
+    "optimizers": ("sgd", "momentum", "adam"),
+    "seeds": 8,
+}
+QUICK_EPOCHS: dict[str, float] = {"a": 16.0, "b": 1000.0, "c": 16.0, "custom": 16.0}
+
+
+def resolved(config: StudyConfig) -> StudyConfig:
+    """The settings with what was not given in its place, once they are known to make sense.
+
+    Raises:
+      ConfigError: if they do not.
+    """
+    _check(config)
+    wanted = EVERYTHING if config.full else QUICKLY if config.quick else STANDARD
+    left = {name: value for name, value in wanted.items() if getattr(config, name) is None}
+    return dataclasses.replace(config, **left)
+
+
+def _check(config: StudyConfig) -> None:
+    if config.quick and config.full:
+        raise ConfigError("--full: expected it without --quick, got both; leave out one of them")
+    for name in ("regime", "forms", "optimizers"):
+        if getattr(config, name) == ():
+            raise ConfigError(f"--{name}: expected at least one, got none")
+    if config.forms and set(config.forms) == {"none"}:
+        raise ConfigError("--forms: expected one that decays beside none; add decoupled")
+    for name in ("seeds", "pool", "hidden", "examples", "batch_size", "rows", "per_device"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{_option(name)}: expected at least 1, got {value}")
+    if config.first_seed < 0:
+        raise ConfigError(f"--first-seed: expected at least 0, got {config.first_seed}")
+    for name, least in (("ratio", 1.0), ("row_ratio", 1.0), ("epochs", 0.0)):
+        value = getattr(config, name)
+        if value is not None and not (math.isfinite(value) and value > least):
+            raise ConfigError(f"--{_option(name)}: expected more than {least:g}, got {value}")
+    if config.label_noise is not None and not 0 <= config.label_noise <= 1:
+        raise ConfigError(f"--label-noise: expected a share from 0 to 1, got {config.label_noise}")
+    for name in ("learning_rates", "decays"):
+        _check_range(name, getattr(config, name))
+
+
+def _check_range(name: str, ends: tuple[float, float] | None) -> None:
+    if ends is None:
+        return
+    if not (0 < ends[0] < ends[1] < math.inf):
+        low, high = ends
+        raise ConfigError(
+            f"--{_option(name)}: expected the lowest and the highest, above 0, got {low:g} {high:g}"
+        )
+
+
+def _option(field: str) -> str:
+    return field.replace("_", "-")
+
+
+def planned(config: StudyConfig) -> list[Panel]:
+    """The heat maps of a resolved configuration, with the grids that their search starts from."""
+    given = {name: getattr(config, name) for name in SETTINGS}
+    changes = {name: value for name, value in given.items() if value is not None}
+    names = ("regime", "optimizers", "forms")
+    regime, optimizers, forms = (getattr(config, name) or STANDARD[name] for name in names)
+    decaying = [form for form in forms if form != "none"]
+    found = panels(regime, optimizers, decaying, changes)
+    if config.quick and config.epochs is None:
+        found = [_quickly(panel) for panel in found]
+    return [_with_grid(panel, config) for panel in found]
+
+
+def _quickly(panel: Panel) -> Panel:
+    setup = dataclasses.replace(panel.setup, epochs=QUICK_EPOCHS[panel.regime])
+    return dataclasses.replace(panel, setup=setup)
+
+
+def _with_grid(panel: Panel, config: StudyConfig) -> Panel:
+    """The panel with the grid that the options ask for."""
+    grid = panel.grid
+    ratio, row_ratio = config.ratio or grid.ratio, config.row_ratio or grid.row_ratio
+    grid = dataclasses.replace(grid, ratio=ratio, row_ratio=row_ratio)
+    if config.rows is not None:
+        grid = dataclasses.replace(grid, rows=(0, config.rows))
+    if config.learning_rates is not None:
+        low, high = config.learning_rates
+        grid = dataclasses.replace(grid, learning_rate=low, rows=(0, _count(low, high, row_ratio)))
+    if config.decays is not None:
+        low, high = config.decays
+        grid = dataclasses.replace(grid, decay=low, columns=(0, _count(low, high, ratio)))
+    if grid.axis == "rate":
+        _ = grid.shift  # refuses ratios by which the views are not one grid
+    return dataclasses.replace(panel, grid=grid)
+
+
+def _count(low: float, high: float, ratio: float) -> int:
+    return math.floor(math.log(high / low) / math.log(ratio) + 1e-9) + 1
+
+
+def from_record(content: dict[str, Any], resumed: StudyConfig) -> StudyConfig:
+    """The settings of a study that goes on, as its ``config.json`` has them.
+
+    Raises:
+      ConfigError: if other settings were given beside ``--resume``.
+    """
+    kept = {name: getattr(resumed, name) for name in AROUND}
+    if dataclasses.replace(StudyConfig(), **kept) != resumed:
+        raise ConfigError(
+            "--resume: expected it without settings of the study, which goes on with its own; "
+            "leave out the other options, or start a new study without --resume"
+        )
+    fields = {field.name for field in dataclasses.fields(StudyConfig)}
+    settings = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in content["config"].items()
+        if name in fields
+    }
+    return StudyConfig(**{**settings, **kept, "output": None})
+
+
+def command_line(config: StudyConfig) -> str:
+    """The command that makes the same study.
+
+    >>> command_line(resolved(StudyConfig(full=True, seeds=5, data="digits")))
+    'python -m experiments.coupling --full --seeds 5 --data digits'
+    """
+    standard = resolved(StudyConfig(quick=config.quick, full=config.full))
+    given = [f"--{name}" for name in ("quick", "full") if getattr(config, name)]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != getattr(standard, field.name) and field.name not in (*AROUND, "output"):
+            given.append(f"--{_option(field.name)}")
+            given += map(str, value) if isinstance(value, tuple) else [str(value)]
+    return " ".join(["python -m experiments.coupling", *given])

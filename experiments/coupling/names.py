@@ -1,0 +1,96 @@
+"""What heat maps and their views are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from experiments.coupling.grid import has_view
+from experiments.coupling.results import Results
+from experiments.paired.setup import Axis, Form, Setup
+
+
+class Named(Protocol):
+    """A heat map, trained or planned."""
+
+    @property
+    def setup(self) -> Setup: ...
+    @property
+    def form(self) -> Form: ...
+
+
+SYMBOL: dict[Axis, str] = {"strength": "λ", "rate": "ω"}
+_NAMES: dict[tuple[str, str], tuple[str, str, str | None]] = {
+    ("sgd", "decoupled"): (
+        "SGD",
+        "SGD with L2 = SGDW, times the learning rate",
+        "SGDW as published",
+    ),
+    ("sgd", "proximal"): ("proximal SGD", "prox of λ‖w‖² after SGD", "the same by its ω"),
+    ("momentum", "decoupled"): (
+        "SGDW with momentum",
+        "SGDW, times the learning rate",
+        "SGDW as published",
+    ),
+    ("momentum", "coupled"): (
+        "momentum with L2",
+        "momentum with L2 in the loss",
+        "the same by its ω at rest",
+    ),
+    ("momentum", "proximal"): (
+        "proximal momentum",
+        "prox of λ‖w‖² after momentum",
+        "the same by its ω",
+    ),
+    ("adam", "decoupled"): ("AdamW", "AdamW of PyTorch and optax", "AdamW as published"),
+    ("adam", "coupled"): ("Adam with L2", "Adam with L2 in the loss", None),
+    ("adam", "proximal"): ("proximal Adam", "prox of λ‖w‖² after Adam", "the same by its ω"),
+}
+_REGIMES = {
+    "a": ("invariant", "everything that decays is scale-invariant"),
+    "b": ("linear", "the penalty decides where training ends"),
+    "c": ("neither", "networks as people train them"),
+}
+_PLACES = {"all": "", "weights": "", "hidden": ", output layer not decayed"}
+_MODELS = {
+    "invariant": "BatchNorm network, all scale-invariant",
+    "softmax": "softmax regression",
+    "batchnorm": "BatchNorm network",
+    "simple": "one hidden layer",
+    "cnn": "two convolutions with BatchNorm",
+}
+
+
+def short(regime: str) -> str:
+    """As ``A``, or ``custom``."""
+    return regime.upper() if len(regime) == 1 else regime
+
+
+def regime_title(group: Sequence[Results]) -> str:
+    """What a regime is, as long as the options have left it that."""
+    nature, said = _REGIMES.get(group[0].regime, ("", ""))
+    as_meant = {results.nature for results in group} == {nature}
+    return said if as_meant else "the set-up of the options"
+
+
+def title(panel: Named, alone: bool = True) -> str:
+    """As ``AdamW``; with the network if the regime has several."""
+    name = _NAMES[panel.setup.optimizer, panel.form][0]
+    return name if alone else f"{name}: {network(panel)}"
+
+
+def are_alone(group: Sequence[Named]) -> bool:
+    """Whether all have one network, so that titles need not tell it."""
+    return len({network(panel) for panel in group}) == 1
+
+
+def network(panel: Named) -> str:
+    """As ``BatchNorm network, output layer not decayed``."""
+    return _MODELS[panel.setup.model] + _PLACES[panel.setup.decayed]
+
+
+def label(panel: Named, axis: Axis) -> str | None:
+    """What the form is called when its decay is said on this axis; None if it cannot be."""
+    if not has_view(panel.setup, panel.form, axis):
+        return None
+    return _NAMES[panel.setup.optimizer, panel.form][1 if axis == "strength" else 2]
