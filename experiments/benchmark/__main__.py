@@ -3,6 +3,8 @@
 It needs the packages that it compares with: pip install ".[benchmark]".
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import importlib
@@ -66,11 +68,11 @@ def check(config: BenchmarkConfig, packages: Sequence[str]) -> None:
     """Stops before anything runs if the settings cannot be measured.
 
     Args:
-        config: the settings.
-        packages: what the suite needs, by the names that are imported.
+      config: the settings.
+      packages: what the suite needs, by the names that are imported.
 
     Raises:
-        ConfigError: if there is no round to run or a package is missing.
+      ConfigError: if there is no round to run or a package is missing.
     """
     if config.repeats < 1:
         raise ConfigError(

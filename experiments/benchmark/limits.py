@@ -1,5 +1,7 @@
 """Bounds that measurements are to keep, as a table and as JSON."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Sequence
 

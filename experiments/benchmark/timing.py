@@ -5,6 +5,8 @@ round: the ratio of two contenders is the median over rounds of the ratios of th
 measured lies in `suites/`; the command is `__main__.py`.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import platform
@@ -29,7 +31,7 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: Iterable[float]) -> "Spread":
+    def of(cls, values: Iterable[float]) -> Spread:
         """The spread of at least one value.
 
         >>> Spread.of([3.0, 1.0, 2.0])
@@ -87,12 +89,12 @@ def interleave(
     """Runs every contender once in each round, always in the same order.
 
     Args:
-        contenders: what to run, by name; each call returns the same measures.
-        rounds: how many samples of each contender to take, at least 1.
-        on_sample: called with each sample as soon as it is there.
+      contenders: what to run, by name; each call returns the same measures.
+      rounds: how many samples of each contender to take, at least 1.
+      on_sample: called with each sample as soon as it is there.
 
     Returns:
-        The samples, in the order of the rounds.
+      The samples, in the order of the rounds.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -117,12 +119,12 @@ def run_process(
     """Runs a command to its end and measures its wall time.
 
     Args:
-        command: the program and its arguments.
-        cwd: the directory to run in; the current one if None.
-        environment: variables to add to this process's own.
+      command: the program and its arguments.
+      cwd: the directory to run in; the current one if None.
+      environment: variables to add to this process's own.
 
     Raises:
-        RuntimeError: if the exit status is not 0, with the end of what it wrote to stderr.
+      RuntimeError: if the exit status is not 0, with the end of what it wrote to stderr.
     """
     started = time.perf_counter()
     ended = subprocess.run(

@@ -1,1 +1,3 @@
 """Coupled against decoupled decay: grids of trainings, and what they say."""
+
+from __future__ import annotations

@@ -2,7 +2,7 @@
 
 XLA's own `cost_analysis` counts the body of a loop once, whatever its number of rounds. `kernels`
 lists what runs, with the rounds of the loops around it; `flops`, `memory_bytes` and `collectives`
-add that up. For the passes over memory of a CPU program see `experiments.benchmark.kernels`.
+add that up. For the passes over memory of a CPU program see `experiments.benchmark.memory_traffic`.
 """
 
 from __future__ import annotations

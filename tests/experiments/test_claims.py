@@ -160,7 +160,8 @@ def test_a_mistake_ends_the_process_with_status_2_and_one_line():
 def test_help_loads_no_jax():
     script = (
         "import sys; sys.argv = ['claims', '--help']\n"
-        "from experiments import claims, command\n"
+        "from experiments import command\n"
+        "from experiments.claims import __main__ as claims\n"
         "try: command.run_command(claims.COMMAND, claims.main, claims.ClaimsConfig)\n"
         "except SystemExit: assert 'jax' not in sys.modules; raise"
     )

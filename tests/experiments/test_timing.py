@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from experiments.benchmark.__main__ import BenchmarkConfig, Suite, check
-from experiments.benchmark.comparison import Column, Target, as_json, table, target_table
-from experiments.benchmark.suites import decay
+from experiments.benchmark.suites import PEERS, decay, main, sweep
 from experiments.benchmark.suites.main import read_records
+from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Spread, Timings, interleave, machine, run_process
 from experiments.config import ConfigError
 
@@ -199,6 +199,12 @@ def test_each_suite_is_a_module_with_packages_and_run(name: str) -> None:
         "console",
         "record",
     ]
+
+
+def test_every_peer_is_a_program_that_is_there() -> None:
+    commands = [command[0] for command in main.PEER_COMMANDS.values()]
+    commands += [setting for settings in sweep.PEER_SETTINGS.values() for setting in settings]
+    assert all((PEERS / command.split()[0]).is_file() for command in commands)
 
 
 def test_decay_reads_and_writes_what_optax_does() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.benchmark.kernels import kernels, passes
+from experiments.benchmark.memory_traffic import bytes_moved, passes
 from jaxreg import group_lasso, l1, l2, regularized, weights
 from tests.xla import AS_USERS
 
@@ -32,7 +32,7 @@ def size(params):
 def counted(f, params):
     """Passes over the parameters, and kernels."""
     text = compiled(f, params).as_text()
-    return passes(text, size(params)), len(kernels(text))
+    return passes(text, size(params)), len(bytes_moved(text))
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=lambda d: d.__name__)

@@ -6,6 +6,8 @@ the same bytes, in place. Then times, as ratios within a round. Parameters and s
 in training; the gradients are given, so that nothing but the optimizer is measured.
 """
 
+from __future__ import annotations
+
 import functools
 import os
 import time
@@ -18,14 +20,14 @@ import optax
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmark.comparison import Column, as_json, table
-from experiments.benchmark.kernels import kernels, passes
 from experiments.benchmark.limits import Limit, limit_json, limit_table
+from experiments.benchmark.memory_traffic import bytes_moved, passes
+from experiments.benchmark.suites import Recorder
 from experiments.benchmark.suites.penalties import make_params
+from experiments.benchmark.tables import Column, as_json, table
 from experiments.benchmark.timing import Sample, Spread, interleave
 from jaxreg import add_penalty_gradient, decoupled_decay, l2
 
-Record = Callable[[Mapping[str, object]], None]
 Params = list[jax.Array]
 PACKAGES = ()
 LEARNING_RATE, RATE = 1e-6, 1e-2
@@ -47,14 +49,14 @@ COLUMNS = (
 )
 
 
-def run(repeats: int, quick: bool, console: Console, record: Record) -> dict[str, object]:
+def run(repeats: int, quick: bool, console: Console, record: Recorder) -> dict[str, object]:
     """Measures, prints the tables, and returns what is to be saved.
 
     Args:
-        repeats: rounds, in each of which every contender runs once.
-        quick: two million parameters in 20 leaves: shows that it works, measures little.
-        console: where to print.
-        record: called with each sample as soon as it is there.
+      repeats: rounds, in each of which every contender runs once.
+      quick: two million parameters in 20 leaves: shows that it works, measures little.
+      console: where to print.
+      record: called with each sample as soon as it is there.
     """
     shape, count = ((400, 250), 20) if quick else ((1000, 500), 200)
     params = make_params(shape, count)
@@ -95,7 +97,7 @@ def counted(program: Any, params: Params) -> dict[str, float]:
     return {
         "passes": passes(text, size),
         "accessed": program.cost_analysis()["bytes accessed"] / size,
-        "kernels": len(kernels(text)),
+        "kernels": len(bytes_moved(text)),
         "temporary": program.memory_analysis().temp_size_in_bytes / size,
     }
 

@@ -5,6 +5,8 @@ waits for, from start to exit, and the steady epoch: the median over the epochs 
 evaluation included. Cold has no compilation cache; warm finds the programs of an earlier run.
 """
 
+from __future__ import annotations
+
 import functools
 import itertools
 import json
@@ -19,13 +21,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmark.comparison import Column, Target, as_json, table, target_table
+from experiments.benchmark.suites import PEERS, ROOT, Recorder
+from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Process, Sample, Timings, interleave, run_process
 
-Record = Callable[[Mapping[str, object]], None]
 PACKAGES = ("torch", "sklearn", "PIL")
-ROOT = Path(__file__).parents[3]
-PEERS = ROOT / "experiments" / "peers"
 COLD, WARM = "jaxreg, cold", "jaxreg, warm"
 TUTORIAL, TUNED = "PyTorch tutorial", "PyTorch tuned"
 FUSED, SKLEARN = "PyTorch tuned, fused, pre-gathered", "scikit-learn"
@@ -60,14 +60,14 @@ PHASES = {
 }
 
 
-def run(repeats: int, quick: bool, console: Console, record: Record) -> dict[str, object]:
+def run(repeats: int, quick: bool, console: Console, record: Recorder) -> dict[str, object]:
     """Measures, prints the tables, and returns what is to be saved.
 
     Args:
-        repeats: rounds, in each of which every contender runs once.
-        quick: two epochs and no search for the best settings: shows that it works, measures little.
-        console: where to print.
-        record: called with each sample as soon as it is there.
+      repeats: rounds, in each of which every contender runs once.
+      quick: two epochs and no search for the best settings: shows that it works, measures little.
+      console: where to print.
+      record: called with each sample as soon as it is there.
     """
     epochs = 2 if quick else 5
 
@@ -156,13 +156,13 @@ def read_records(output: Path) -> tuple[list[float], dict[str, float]]:
     """The seconds of each epoch and of each phase, from what the main job wrote.
 
     Args:
-        output: the directory given as `--output`; `records.jsonl` lies there or below.
+      output: the directory given as `--output`; `records.jsonl` lies there or below.
 
     Returns:
-        The epochs' seconds in order, and the fields of the summary that end in `_seconds`.
+      The epochs' seconds in order, and the fields of the summary that end in `_seconds`.
 
     Raises:
-        FileNotFoundError: if no `records.jsonl` is there.
+      FileNotFoundError: if no `records.jsonl` is there.
     """
     paths = list(output.glob("**/records.jsonl"))
     if not paths:

@@ -7,6 +7,8 @@ penalty adds to a whole step of SGD. The peers' formulations are written out her
 one term for each layer, as Keras makes it, and the proximal operators in jaxopt's form.
 """
 
+from __future__ import annotations
+
 import functools
 import os
 import time
@@ -20,13 +22,13 @@ import optax
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmark.comparison import Column, as_json, table
-from experiments.benchmark.kernels import kernels, passes
 from experiments.benchmark.limits import Limit, limit_json, limit_table
+from experiments.benchmark.memory_traffic import bytes_moved, passes
+from experiments.benchmark.suites import Recorder
+from experiments.benchmark.tables import Column, as_json, table
 from experiments.benchmark.timing import Sample, Spread, Timings, interleave
 from jaxreg import Penalty, group_lasso, l1, l2
 
-Record = Callable[[Mapping[str, object]], None]
 Params = list[jax.Array]
 Run = Callable[[], object]
 PACKAGES = ()
@@ -52,14 +54,14 @@ COMPILE_COLUMNS = (
 )
 
 
-def run(repeats: int, quick: bool, console: Console, record: Record) -> dict[str, object]:
+def run(repeats: int, quick: bool, console: Console, record: Recorder) -> dict[str, object]:
     """Measures, prints the tables, and returns what is to be saved.
 
     Args:
-        repeats: rounds, in each of which every contender runs once.
-        quick: two million parameters in 20 leaves: shows that it works, measures little.
-        console: where to print.
-        record: called with each sample as soon as it is there.
+      repeats: rounds, in each of which every contender runs once.
+      quick: two million parameters in 20 leaves: shows that it works, measures little.
+      console: where to print.
+      record: called with each sample as soon as it is there.
     """
     shape, count = ((400, 250), 20) if quick else ((1000, 500), 200)
     small, large = (20, 80) if quick else (500, 2000)
@@ -89,7 +91,7 @@ def _interleave(
     contenders: Mapping[str, Callable[[], Sample]],
     *,
     repeats: int,
-    record: Record,
+    record: Recorder,
     console: Console,
 ) -> Timings:
     def on_sample(name: str, sample: Sample) -> None:
@@ -171,7 +173,7 @@ def count_passes(
     size = sum(w.nbytes for w in params)
     texts = {name: program.as_text() for name, program in programs.items()}
     counts = {
-        name: {"passes": passes(text, size), "kernels": len(kernels(text))}
+        name: {"passes": passes(text, size), "kernels": len(bytes_moved(text))}
         for name, text in texts.items()
     }
     floors = {VALUE: 1, SOFT: 2, **dict.fromkeys(GROUPS.values(), 3)}

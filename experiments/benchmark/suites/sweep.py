@@ -6,6 +6,8 @@ that takes its own time from when its data is there. XLA's own large matrix prod
 round, says how near the arithmetic is.
 """
 
+from __future__ import annotations
+
 import functools
 import json
 import os
@@ -18,14 +20,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmark.comparison import Column, Target, as_json, table, target_table
 from experiments.benchmark.limits import Limit, limit_json, limit_table
+from experiments.benchmark.suites import PEERS, ROOT, Recorder
+from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Sample, Spread, Timings, interleave, run_process
 
-Record = Callable[[Mapping[str, object]], None]
 PACKAGES = ("torch", "PIL")
-ROOT = Path(__file__).parents[3]
-PEERS = ROOT / "experiments" / "peers"
 CORES = os.cpu_count() or 1
 SWEEP, ADAM = "jaxreg sweep, SGD", "jaxreg sweep, Adam"
 PRODUCT = "XLA, the arithmetic alone"
@@ -62,14 +62,14 @@ COLUMNS = (
 SIDE = 2048
 
 
-def run(repeats: int, quick: bool, console: Console, record: Record) -> dict[str, object]:
+def run(repeats: int, quick: bool, console: Console, record: Recorder) -> dict[str, object]:
     """Measures, prints the tables, and returns what is to be saved.
 
     Args:
-        repeats: rounds, in each of which every contender runs once.
-        quick: few points, one epoch, no search for the best settings: shows that it works.
-        console: where to print.
-        record: called with each sample as soon as it is there.
+      repeats: rounds, in each of which every contender runs once.
+      quick: few points, one epoch, no search for the best settings: shows that it works.
+      console: where to print.
+      record: called with each sample as soon as it is there.
     """
     from experiments import sweeping
 
@@ -154,7 +154,7 @@ def _sample_sweep(trainings: Any, points: int, losses: list[Any]) -> Sample:
     """Everything but the compilation, divided by models and epochs; best accuracy of all.
 
     Raises:
-        RuntimeError: if the test losses differ from those of an earlier round.
+      RuntimeError: if the test losses differ from those of an earlier round.
     """
     found = trainings.run(_strengths(points), per_device=1)
     losses.append(found.results["test_loss"])
@@ -194,7 +194,7 @@ def _sample_product(seconds: Callable[[], float], epochs: int) -> Sample:
     return {"epoch": work / pace, "accuracy": float("nan")}
 
 
-def _thousand(quick: bool, console: Console, record: Record) -> list[Limit]:
+def _thousand(quick: bool, console: Console, record: Recorder) -> list[Limit]:
     """1,000 trainings of 10 epochs on 5,000 digits, end to end, from a program never compiled."""
     from jaxreg import grid
 

@@ -58,3 +58,5 @@ stands under its heat map too. Names in `explanations.STATISTICS` are explained 
       "largest": max |w| | None,
     }
 """
+
+from __future__ import annotations

@@ -1,5 +1,7 @@
 """What the statistics mean, in plain words."""
 
+from __future__ import annotations
+
 STATISTICS = {
     "upper-edge slope": (
         "how the upper edge moves with the learning rate, both on logarithmic axes: "

@@ -1,5 +1,7 @@
 """Timings as tables and as JSON: spreads, ratios, and whether a target is reached."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Sequence
 
@@ -13,11 +15,11 @@ class Column:
     """One column of a table: a measure, or its ratio to the same measure of a reference.
 
     Attributes:
-        title: the heading.
-        measure: the name of the measure in the samples.
-        reference: the contender that the others are divided by; None shows the measure itself.
-        unit: what follows the number.
-        decimals: shows the median alone, with so many decimals; None shows the spread too.
+      title: the heading.
+      measure: the name of the measure in the samples.
+      reference: the contender that the others are divided by; None shows the measure itself.
+      unit: what follows the number.
+      decimals: shows the median alone, with so many decimals; None shows the spread too.
     """
 
     title: str

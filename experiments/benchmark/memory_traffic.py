@@ -1,4 +1,9 @@
-"""What a compiled program does, as its optimized HLO tells: its kernels and what they move."""
+"""What the kernels of a compiled CPU or GPU program read and write, counted in its optimized HLO.
+
+For programs of TPU compilers, loops included, see `experiments.tpu_plan.counting`.
+"""
+
+from __future__ import annotations
 
 import re
 
@@ -18,18 +23,18 @@ def passes(hlo: str, size: int) -> float:
     anything run for extreme numbers only.
 
     Args:
-        hlo: the text of the optimized program, ``compiled.as_text()``.
-        size: how many bytes are one pass: those of the parameters.
+      hlo: the text of the optimized program, ``compiled.as_text()``.
+      size: how many bytes are one pass: those of the parameters.
     """
-    return sum(kernels(hlo)) / size
+    return sum(bytes_moved(hlo)) / size
 
 
-def kernels(hlo: str) -> list[int]:
+def bytes_moved(hlo: str) -> list[int]:
     """The bytes read and written by every kernel of the entry computation, in its order.
 
     >>> import jax, jax.numpy as jnp
     >>> doubled = jax.jit(lambda w: 2 * w).lower(jnp.ones(100)).compile()
-    >>> kernels(doubled.as_text())
+    >>> bytes_moved(doubled.as_text())
     [800]
     """
     entry = hlo[hlo.index("\nENTRY") :].partition("\n}")[0]
