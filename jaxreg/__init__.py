@@ -31,7 +31,6 @@ The map of the house, from the ground up:
   Keras, scikit-learn and the papers.
 """
 
-from jaxreg import _names as _names
 from jaxreg import convert as convert
 from jaxreg import diagnostics as diagnostics
 from jaxreg import prox as prox
@@ -39,38 +38,39 @@ from jaxreg import testing as testing
 from jaxreg._audit.report import Audit as Audit
 from jaxreg._audit.report import audit as audit
 from jaxreg._audit.verdict import LeafAudit as LeafAudit
-from jaxreg._constraint import box as box
-from jaxreg._constraint import non_negative as non_negative
-from jaxreg._decay import decoupled_decay as decoupled_decay
+from jaxreg._catalogue.constraints import box as box
+from jaxreg._catalogue.constraints import non_negative as non_negative
+from jaxreg._catalogue.entrywise import elastic_net as elastic_net
+from jaxreg._catalogue.entrywise import huber as huber
+from jaxreg._catalogue.entrywise import l1 as l1
+from jaxreg._catalogue.entrywise import l2 as l2
+from jaxreg._catalogue.groups import group_lasso as group_lasso
+from jaxreg._catalogue.groups import max_norm as max_norm
+from jaxreg._catalogue.groups import sparse_group_lasso as sparse_group_lasso
+from jaxreg._catalogue.matrices import nuclear as nuclear
+from jaxreg._catalogue.matrices import orthogonal as orthogonal
+from jaxreg._catalogue.matrices import spectral as spectral
+from jaxreg._catalogue.nonconvex import l0 as l0
+from jaxreg._catalogue.nonconvex import log_sum as log_sum
+from jaxreg._catalogue.nonconvex import mcp as mcp
+from jaxreg._catalogue.nonconvex import scad as scad
 from jaxreg._describe import describe as describe
-from jaxreg._entrywise import elastic_net as elastic_net
-from jaxreg._entrywise import huber as huber
-from jaxreg._entrywise import l1 as l1
-from jaxreg._entrywise import l2 as l2
-from jaxreg._matrix import nuclear as nuclear
-from jaxreg._matrix import orthogonal as orthogonal
-from jaxreg._matrix import spectral as spectral
-from jaxreg._nonconvex import l0 as l0
-from jaxreg._nonconvex import log_sum as log_sum
-from jaxreg._nonconvex import mcp as mcp
-from jaxreg._nonconvex import scad as scad
+from jaxreg._messages.names import absent as _absent
 from jaxreg._objective import Parts as Parts
 from jaxreg._objective import regularized as regularized
-from jaxreg._penalty import Penalty as Penalty
-from jaxreg._proximal import project as project
-from jaxreg._proximal import proximal_step as proximal_step
-from jaxreg._select import biases as biases
-from jaxreg._select import weights as weights
-from jaxreg._select import where as where
-from jaxreg._structured import group_lasso as group_lasso
-from jaxreg._structured import max_norm as max_norm
-from jaxreg._structured import sparse_group_lasso as sparse_group_lasso
+from jaxreg._penalty.penalty import Penalty as Penalty
+from jaxreg._select.select import biases as biases
+from jaxreg._select.select import weights as weights
+from jaxreg._select.select import where as where
 from jaxreg._sweep.grid import grid as grid
 from jaxreg._sweep.run import Sweep as Sweep
 from jaxreg._sweep.run import sweep as sweep
-from jaxreg._transforms import add_penalty_gradient as add_penalty_gradient
-from jaxreg._tree import pytree as pytree
-from jaxreg._tree import static as static
+from jaxreg._transforms.common import add_penalty_gradient as add_penalty_gradient
+from jaxreg._transforms.decay import decoupled_decay as decoupled_decay
+from jaxreg._transforms.proximal import project as project
+from jaxreg._transforms.proximal import proximal_step as proximal_step
+from jaxreg._trees import pytree as pytree
+from jaxreg._trees import static as static
 
 __version__ = "0.1.0"
-__getattr__ = _names.absent("jaxreg")
+__getattr__ = _absent("jaxreg")

@@ -8,13 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import _table, _tree
-from jaxreg._calls import explained
-from jaxreg._penalty import Penalty
-from jaxreg._roles import Verdict
-from jaxreg._rules import Where, nameless
-from jaxreg._select import where as rule
-from jaxreg._tree import Leaf
+from jaxreg import _trees
+from jaxreg._messages.calls import explained
+from jaxreg._messages.table import aligned
+from jaxreg._penalty.penalty import Penalty
+from jaxreg._select.roles import Verdict
+from jaxreg._select.rules import Where, nameless
+from jaxreg._select.select import where as rule
+from jaxreg._trees import Leaf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Coverage:
             for name, shape, on, why, count in self.rows
         ]
         table = [("leaf", "shape", "selected", "count", "why"), *cells]
-        return "\n".join([_table.aligned(table), self._summary(), *filter(None, [self.note])])
+        return "\n".join([aligned(table), self._summary(), *filter(None, [self.note])])
 
     __repr__ = __str__
 
@@ -83,7 +84,7 @@ def describe(params: Any, where: Any = None) -> Coverage | PenaltyCoverage:
     '0.1 * l2.on(weights)'
     """
     _require_parameters_first(params)
-    leaves = _tree.leaves(params)
+    leaves = _trees.leaves(params)
     if isinstance(where, Penalty):
         rows = [(repr(term), _coverage(leaves, term.where)) for term in where._terms()]
         return PenaltyCoverage(tuple(rows))

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg._brief import brief
-from jaxreg._calls import explained
-from jaxreg._penalty import Penalty
+from jaxreg._messages.brief import brief
+from jaxreg._messages.calls import explained
+from jaxreg._penalty.penalty import Penalty
 
 
 class Parts(NamedTuple):

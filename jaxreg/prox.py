@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from jaxreg import _norm, _tree
-from jaxreg._calls import explained
-from jaxreg._names import absent
+from jaxreg import _numbers
+from jaxreg._messages.calls import explained
+from jaxreg._messages.names import absent
 
 
 @explained
@@ -296,7 +296,7 @@ def spectral(w: ArrayLike, step: ArrayLike) -> jax.Array:
 @jax.jit  # outside jit, too, one program instead of dozens
 def _cut(s: jax.Array, step: jax.Array) -> jax.Array:
     """``s`` ≥ 0 minus its projection onto the l1 ball of radius ``step``."""
-    small, size = _norm.scaled(s)
+    small, size = _numbers.scaled(s)
     radius = jnp.maximum(step / size[0], jnp.finfo(s.dtype).eps ** 2)  # it divides by the radius
     with jax.numpy_dtype_promotion("standard"):  # it mixes integers and floats
         projected = optax.projections.projection_simplex(small, radius).astype(s.dtype)
@@ -306,9 +306,9 @@ def _cut(s: jax.Array, step: jax.Array) -> jax.Array:
 def _by_singular_value(
     w: jax.Array, step: jax.Array, change: Callable[[jax.Array], jax.Array]
 ) -> jax.Array:
-    u, s, vh = _norm.svd(w)
+    u, s, vh = _numbers.svd(w)
     moved = jnp.matmul(u * change(s)[..., None, :].astype(u.dtype), vh, precision="highest")
-    return jnp.where(step == 0, w, _norm.split_as(moved, w))
+    return jnp.where(step == 0, w, _numbers.split_as(moved, w))
 
 
 def _entrywise(w: jax.Array, shrink: Callable[[jax.Array], jax.Array]) -> jax.Array:
@@ -329,11 +329,11 @@ def _group_by_group(
 
     Low precision is widened twice, with a barrier between, so that no float32 copy is kept.
     """
-    again, limit = w, _real(limit, _tree.widen(w))
-    size = _norm.norm(w, axis, limit)
-    if w.dtype != _tree.widen(w).dtype:
+    again, limit = w, _real(limit, _numbers.widen(w))
+    size = _numbers.norm(w, axis, limit)
+    if w.dtype != _numbers.widen(w).dtype:
         size, again = jax.lax.optimization_barrier((size, w))
-    again = _tree.widen(again)
+    again = _numbers.widen(again)
     return (again * factor(size, limit).astype(again.dtype)).astype(w.dtype)
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxreg import _tree
+from jaxreg import _trees
 from jaxreg._audit.in_numpy import in_numpy
 
 Arrays = list[np.ndarray]  # one a parameter, of shape (steps, size) or (size,)
@@ -64,7 +64,7 @@ class Optimizer:
         arguments: Any = None,
         longest: float = math.inf,
     ):
-        leaves = _tree.leaves(params)
+        leaves = _trees.leaves(params)
         self.make, self.steps, self.arguments = make, steps, dict(arguments or {})
         self.others = [None if leaf.is_parameter else leaf.value for leaf in leaves]
         self.leaves = [leaf for leaf in leaves if leaf.is_parameter]

@@ -9,10 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg import _rules, _select
 from jaxreg._audit.answers import size, text
 from jaxreg._audit.verdict import Suspect
-from jaxreg._rounding import rounds_away
+from jaxreg._numbers import rounds_away
+from jaxreg._select import rules, select
 
 LARGE_SHARE = 0.01 + 1e-6  # of w a step: forgotten within less than a hundred steps
 SHOWN = 3  # leaves named in a message
@@ -56,7 +56,7 @@ def _find(suspects: Sequence[Suspect], frozen: Any, stuck: Sequence[str]) -> Ite
         if found:
             yield _fault(name, describe(found[0]), found)
     yield from _no_weights([s for s in suspects if s.decays])
-    still = [] if frozen is None else _selected(_select.where(frozen), suspects)
+    still = [] if frozen is None else _selected(select.where(frozen), suspects)
     yield from _moved(still)
     if ascending := [s for s in suspects if s.answers.ascends and s not in still]:
         yield _fault("ascends", _ascends_message(ascending[0]), ascending)
@@ -65,7 +65,7 @@ def _find(suspects: Sequence[Suspect], frozen: Any, stuck: Sequence[str]) -> Ite
 
 def _no_weights(decaying: Sequence[Suspect]) -> Iterator[Fault]:
     """Decay of what is no weight, or of what the tree does not tell."""
-    verdicts = _select.weights.verdicts([s.leaf for s in decaying])
+    verdicts = select.weights.verdicts([s.leaf for s in decaying])
     judged = list(zip(decaying, verdicts, strict=True))
     if spared := [s for s, verdict in judged if not verdict.selected]:
         covered = "decays though it is no weight; mask=jaxreg.weights.mask spares biases and norms"
@@ -78,7 +78,7 @@ def _no_weights(decaying: Sequence[Suspect]) -> Iterator[Fault]:
         yield _fault("nameless", covered, unknown)
 
 
-def _selected(rule: _rules.Where, suspects: Sequence[Suspect]) -> list[Suspect]:
+def _selected(rule: rules.Where, suspects: Sequence[Suspect]) -> list[Suspect]:
     chosen = rule.selected([s.leaf for s in suspects])
     return [s for s, on in zip(suspects, chosen, strict=True) if on]
 

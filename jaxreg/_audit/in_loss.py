@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import _select
 from jaxreg._audit.black_box import Arrays, Optimizer, precisely
 from jaxreg._audit.probes import Probes
+from jaxreg._select import select
 
 FAR = (1e5, 1e6)  # how far out along one leaf
 TOLERANCE = 1e-2
@@ -26,7 +26,7 @@ def penalties(loss: Callable[[Any], Any], params: Any) -> dict[str, float]:
     drawn = Probes(asked).directions
     with precisely():
         gradient = jax.jit(jax.grad(lambda tree: _total(loss(tree)), allow_int=True))
-        chosen = [verdict.selected for verdict in _select.weights.verdicts(asked.leaves)]
+        chosen = [verdict.selected for verdict in select.weights.verdicts(asked.leaves)]
         return {
             leaf.name: _growth(gradient, asked, drawn, i) if on else 0.0
             for i, (leaf, on) in enumerate(zip(asked.leaves, chosen, strict=True))

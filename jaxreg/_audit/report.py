@@ -9,14 +9,15 @@ from typing import Any
 
 import optax
 
-from jaxreg import _table, _tree
+from jaxreg import _trees
 from jaxreg._audit import black_box, faults, in_loss
 from jaxreg._audit.answers import Answers, size, text
 from jaxreg._audit.faults import Fault
 from jaxreg._audit.forms import Form
 from jaxreg._audit.verdict import LeafAudit, Suspect, suspects
-from jaxreg._brief import brief, is_optimizer, is_tree
-from jaxreg._calls import explained
+from jaxreg._messages.brief import brief, is_optimizer, is_tree
+from jaxreg._messages.calls import explained
+from jaxreg._messages.table import aligned
 
 LEARNING_RATES = (1e-3, 2e-3)
 LONGEST = 160  # above the 128 from which adafactor and galore treat a dimension as large
@@ -47,7 +48,7 @@ class Audit:
         ]
         table = [("leaf", "form", "coefficient", "scales with", "evidence"), *cells]
         covered = f"{len(self.decayed)} of {len(self.leaves)} leaves decay"
-        return "\n".join([_table.aligned(table), covered, *map(str, self.warnings)])
+        return "\n".join([aligned(table), covered, *map(str, self.warnings)])
 
     __repr__ = __str__
 
@@ -160,7 +161,7 @@ def _require(steps: int, rates: Sequence[Any], params: Any) -> None:
             f"audit: expected two or more different learning_rates > 0, got {rates}; leave them "
             f"out for {LEARNING_RATES}"
         )
-    if not any(leaf.is_parameter for leaf in _tree.leaves(params)):
+    if not any(leaf.is_parameter for leaf in _trees.leaves(params)):
         raise ValueError(
             "audit: expected at least one floating-point array among the parameters, got none; "
             "give the parameters that the optimizer updates"
@@ -185,7 +186,7 @@ def _require_optimizer(make: Callable[[Any], Any], rate: Any) -> None:
 
 def _refused(params: Any, reason: str) -> Audit:
     hint = f"raises “{reason}”; further arguments of its update go into update_args="
-    names = [leaf.name for leaf in _tree.leaves(params) if leaf.is_parameter]
+    names = [leaf.name for leaf in _trees.leaves(params) if leaf.is_parameter]
     rows = [LeafAudit(name, "undetermined", None, "", None, (), hint) for name in names]
     return Audit(tuple(rows), ())
 

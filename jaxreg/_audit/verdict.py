@@ -13,7 +13,7 @@ from jaxreg._audit.answers import Answers, size, text
 from jaxreg._audit.black_box import Optimizer
 from jaxreg._audit.forms import Finding, Form
 from jaxreg._audit.probes import Probes
-from jaxreg._tree import Leaf
+from jaxreg._trees import Leaf
 
 DOUBLINGS = 3  # of the steps, at most
 VISIBLE = 1e-3  # relative growth that is worth a word

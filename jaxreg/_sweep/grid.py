@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import dtypes
 
-from jaxreg._calls import explained
+from jaxreg._messages.calls import explained
 
 
 @explained

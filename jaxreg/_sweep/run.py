@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxreg._calls import explained
+from jaxreg._messages.calls import explained
 from jaxreg._sweep import chunks, grid
 from jaxreg._sweep.progress import Progress, reporter
 

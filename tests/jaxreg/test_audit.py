@@ -35,7 +35,7 @@ from jaxreg import (
     weights,
 )
 from jaxreg._audit import black_box, in_numpy
-from jaxreg._brief import brief
+from jaxreg._messages.brief import brief
 
 PARAMS = {"bias": jnp.zeros(5), "kernel": jnp.zeros((4, 5))}
 RATE = 0.1

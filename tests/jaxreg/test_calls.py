@@ -12,8 +12,9 @@ import pytest
 
 import jaxreg
 from jaxreg import convert, diagnostics, l1, l2, prox, testing
-from jaxreg._brief import brief
-from jaxreg._calls import explained
+from jaxreg._messages.brief import brief
+from jaxreg._messages.calls import explained
+from jaxreg._messages.names import HERE
 
 NAMESPACES = (jaxreg, convert, diagnostics, prox, testing)
 FUNCTIONS = {
@@ -157,7 +158,7 @@ def test_an_import_is_told_too_and_stays_an_import_error():
 
 
 def test_every_name_that_is_recommended_exists():
-    for here in jaxreg._names.HERE:
+    for here in HERE:
         thing: Any = jaxreg
         for part in here.partition("(")[0].split("."):
             thing = getattr(thing, part)

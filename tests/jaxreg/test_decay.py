@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from jaxreg import add_penalty_gradient, convert, decoupled_decay, l2
-from jaxreg._rounding import rounds_away
+from jaxreg._numbers import rounds_away
 
 STEPS, PEAK, RATE = 12, 0.05, 0.3
 MINIMISER, CURVATURE = np.array([1.0, -2.0, 0.5, 3.0]), np.array([1.0, 0.5, 2.0, 0.1])

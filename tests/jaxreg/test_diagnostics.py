@@ -13,7 +13,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
 
 import jaxreg
-from jaxreg import _tree, diagnostics, group_lasso, l1, l2, mcp, non_negative, nuclear, weights
+from jaxreg import _trees, diagnostics, group_lasso, l1, l2, mcp, non_negative, nuclear, weights
 
 RNG = np.random.default_rng(0)
 KERNEL = RNG.standard_normal((4, 3)).astype(np.float32)
@@ -280,7 +280,7 @@ class Module(nnx.Module):
     ids=["nnx", "state", "equinox", "array"],
 )
 def test_every_container(tree: Any):
-    names = [leaf.name for leaf in _tree.leaves(tree) if leaf.is_parameter]
+    names = [leaf.name for leaf in _trees.leaves(tree) if leaf.is_parameter]
     report = diagnostics.report(tree, grads=tree, previous=tree)
     assert [row.name for row in report.rows] == names
     assert set(norms(tree)) == set(names)

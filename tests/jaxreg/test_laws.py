@@ -19,9 +19,9 @@ from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxreg import Penalty, box, l0, l1, l2, orthogonal, prox, pytree, static
-from jaxreg._case import Broken, Case
-from jaxreg._laws import LAWS
 from jaxreg.testing import LawViolation, check_penalty
+from jaxreg.testing._case import Broken, Case
+from jaxreg.testing._penalty_laws import LAWS
 from tests.jaxreg.cases import CASES, COMPOSED
 
 ROWS = CASES | COMPOSED

@@ -13,9 +13,9 @@ import scipy.optimize
 from sklearn.linear_model import Lasso, MultiTaskLasso
 
 import jaxreg
-from jaxreg import _tree, group_lasso, l1, l2, max_norm, non_negative, proximal_step
-from jaxreg._prox_sum import metric_prox_of_sum
-from jaxreg._term import by_leaf
+from jaxreg import _trees, group_lasso, l1, l2, max_norm, non_negative, proximal_step
+from jaxreg._penalty.prox_sum import metric_prox_of_sum
+from jaxreg._penalty.term import by_leaf
 
 RNG = np.random.default_rng(0)
 POINT = 1.5 * RNG.standard_normal((4, 3))
@@ -35,7 +35,7 @@ def metric_prox(penalty, w=POINT, steps=STEPS) -> Any:
 
 @jax.jit
 def compiled(penalty, w, steps):
-    (leaf,) = _tree.leaves(w)
+    (leaf,) = _trees.leaves(w)
     (terms,) = by_leaf(penalty._terms(), [leaf])
     return metric_prox_of_sum(leaf, terms, steps)
 

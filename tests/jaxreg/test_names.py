@@ -17,7 +17,7 @@ from flax import linen as nn
 from flax import nnx, struct
 
 from jaxreg import (
-    _tree,
+    _trees,
     audit,
     biases,
     decoupled_decay,
@@ -128,7 +128,7 @@ WRAPPERS = {
 
 
 def names(tree: Any) -> list[str]:
-    return [leaf.name for leaf in _tree.leaves(tree)]
+    return [leaf.name for leaf in _trees.leaves(tree)]
 
 
 def chosen(tree: Any, rule: Any = weights) -> list[str]:

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxreg import _roles, describe, weights
-from jaxreg._tree import Leaf
+from jaxreg import describe, weights
+from jaxreg._select import roles
+from jaxreg._trees import Leaf
 from tests.jaxreg import model_names
 from tests.jaxreg.model_names import Row, expanded, rows
 
@@ -22,7 +23,7 @@ def leaf(row: Row) -> Leaf:
 def misjudged(table: str) -> set[str]:
     found = rows(table)
     leaves = [leaf(row) for row in found]
-    verdicts = zip(found, _roles.weights(leaves), _roles.biases(leaves), strict=True)
+    verdicts = zip(found, roles.weights(leaves), roles.biases(leaves), strict=True)
     return {
         row.name
         for row, weight, bias in verdicts
@@ -94,4 +95,4 @@ CLASSES = {
 @pytest.mark.parametrize("name", CLASSES)
 def test_classes_of_norms_and_scales(name: str):
     owned = leaf(Row("layer/kernel", 2, "", name))
-    assert _roles.weights([owned])[0].selected is not CLASSES[name]
+    assert roles.weights([owned])[0].selected is not CLASSES[name]

@@ -17,8 +17,8 @@ from flax import nnx, struct, traverse_util
 from flax.core import FrozenDict, freeze
 
 import jaxreg
-from jaxreg import _tree, biases, describe, l1, l2, max_norm, weights, where
-from jaxreg._rules import Flags
+from jaxreg import _trees, biases, describe, l1, l2, max_norm, weights, where
+from jaxreg._select.rules import Flags
 
 KEY = jax.random.key(0)
 FEATURES, DEPTH = 4, 3
@@ -29,7 +29,7 @@ Owners = dict[str, type]  # of every parameter, the class of the module that mad
 def verdicts(params: Any, rule: Any = weights) -> dict[str, bool]:
     """Of every parameter, whether the rule selects it."""
     rows = describe(params, rule).rows
-    names = {leaf.name for leaf in _tree.leaves(params) if leaf.is_parameter}
+    names = {leaf.name for leaf in _trees.leaves(params) if leaf.is_parameter}
     return {name: selected for name, _, selected, _, _ in rows if name in names}
 
 
@@ -370,7 +370,7 @@ def bias(key: Any, shape: Any, dtype: Any = None, **_: Any) -> jax.Array:
 
 
 def check_layer(params: Any):
-    truth = {leaf.name: leaf.value.dtype == jnp.float32 for leaf in _tree.leaves(params)}
+    truth = {leaf.name: leaf.value.dtype == jnp.float32 for leaf in _trees.leaves(params)}
     assert set(truth.values()) == {True, False}
     assert verdicts(params) == truth
 
@@ -553,8 +553,8 @@ def test_names_of_sequences_attributes_and_classes_without_keys():
         Pair, lambda p: (p.items, None), lambda _, items: Pair(*items)
     )
     tree = ([jnp.ones(1), None], Pair(jnp.ones(1), jnp.ones(1)))
-    assert [leaf.name for leaf in _tree.leaves(tree)] == ["0/0", "1/0", "1/1"]
-    assert [leaf.name for leaf in _tree.leaves(jnp.ones(1))] == [""]
+    assert [leaf.name for leaf in _trees.leaves(tree)] == ["0/0", "1/0", "1/1"]
+    assert [leaf.name for leaf in _trees.leaves(jnp.ones(1))] == [""]
 
 
 class Unsorted(dict):
@@ -574,13 +574,13 @@ def test_a_mapping_that_hides_its_keys_is_named_only_where_its_order_is_known():
         (Unsorted(a=one, b=two), ["a", "b"]),
         (Unsorted(b=two, a=one), ["0", "1"]),
     ):
-        assert [leaf.name for leaf in _tree.leaves(params)] == names
-        assert [leaf.value for leaf in _tree.leaves(params)] == jax.tree.leaves(params)
+        assert [leaf.name for leaf in _trees.leaves(params)] == names
+        assert [leaf.value for leaf in _trees.leaves(params)] == jax.tree.leaves(params)
 
 
 def test_the_order_of_leaves_is_that_of_jax():
     for params in CONTAINERS.values():
-        for leaf, value in zip(_tree.leaves(params), jax.tree.leaves(params), strict=True):
+        for leaf, value in zip(_trees.leaves(params), jax.tree.leaves(params), strict=True):
             assert leaf.value is value
 
 
@@ -659,11 +659,11 @@ def is_matrix(name: str, leaf: Any) -> bool:
 )
 def test_rules(rule: Any, chosen: list[str]):
     assert [name for name, on in verdicts(PARAMS, rule).items() if on] == chosen
-    sizes = {leaf.name: np.size(leaf.value) for leaf in _tree.leaves(PARAMS)}
+    sizes = {leaf.name: np.size(leaf.value) for leaf in _trees.leaves(PARAMS)}
     assert float(l2.on(rule)(PARAMS)) == sum(sizes[name] for name in chosen)
     mask = where(rule).mask(PARAMS)
     assert jax.tree.structure(mask) == jax.tree.structure(PARAMS)
-    assert [leaf.name for leaf in _tree.leaves(mask) if leaf.value] == chosen
+    assert [leaf.name for leaf in _trees.leaves(mask) if leaf.value] == chosen
 
 
 def test_an_equinox_module_of_bools_is_callable_and_still_a_tree():

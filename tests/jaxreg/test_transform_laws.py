@@ -20,8 +20,8 @@ from jaxreg import (
     project,
     proximal_step,
 )
-from jaxreg._transform_laws import TRANSFORM_LAWS
 from jaxreg.testing import LawViolation, check_transform
+from jaxreg.testing._transform_laws import TRANSFORM_LAWS
 
 
 def coupled(strength):

@@ -1,0 +1,1 @@
+"""The penalties: the place to add one."""

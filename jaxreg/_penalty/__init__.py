@@ -1,0 +1,1 @@
+"""The one abstraction: a penalty is data."""

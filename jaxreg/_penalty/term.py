@@ -1,0 +1,131 @@
+"""One term of a penalty: strength · unit(leaf − reference), over the leaves that a rule selects."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg import _numbers, _trees
+from jaxreg._select.rules import Where, everything
+from jaxreg._trees import Leaf, pytree, static
+
+if TYPE_CHECKING:
+    from jaxreg._penalty.penalty import Penalty
+
+
+@pytree
+class Term:
+    """strength · unit(leaf − reference), over the leaves that a rule selects."""
+
+    strength: Any
+    unit: Penalty
+    reference: dict[str, jax.Array] | None  # by name, and shared by all terms of one `around`
+    where: Where = static()
+
+    def times(self, strength: Any) -> Term:
+        if self.unit.constraint:
+            raise TypeError(
+                f"{self.unit!r}: expected no strength, got {_numbers.show(strength)}: a constraint "
+                f"is 0 or ∞, and 0·∞ is undefined; add it as it is: 1e-4 * l2 + {self.unit!r}"
+            )
+        return Term(strength * self.strength, self.unit, self.reference, self.where)
+
+    def plus(self, twin: Term) -> Term:
+        if self.unit.constraint:
+            return self
+        return Term(self.strength + twin.strength, self.unit, self.reference, self.where)
+
+    def on(self, rule: Where) -> Term:
+        both = rule if self.where == everything else self.where & rule
+        return Term(self.strength, self.unit, self.reference, both)
+
+    def around(self, reference: dict[str, jax.Array]) -> Term:
+        if self.reference is not None:
+            raise ValueError("around: expected a penalty without a reference, but it has one")
+        return Term(self.strength, self.unit, reference, self.where)
+
+    def acts_on(self, leaves: Sequence[Leaf]) -> list[bool]:
+        """For every leaf, whether the term counts there; leaves that do not fit it raise.
+
+        Arrays without entries count nowhere: a factorisation or a maximum of them may not exist.
+        """
+        mask = self.where.selected(leaves)
+        acts = [on and leaf.value.size > 0 for on, leaf in zip(mask, leaves, strict=True)]
+        for leaf in itertools.compress(leaves, acts):
+            self._check(leaf)
+        return acts
+
+    def _check(self, leaf: Leaf) -> None:
+        expected = self.unit.misfit(leaf.value)
+        if expected:
+            raise ValueError(
+                f"{self.unit!r}: expected {expected}, got shape {leaf.value.shape} of "
+                f"{leaf.value.dtype} at {leaf.name or 'the array'}; select the leaves that it is "
+                f"meant for, as in {self.unit!r}.on(weights)"
+            )
+
+    def value(self, leaves: Sequence[Leaf]) -> jax.Array:
+        chosen = itertools.compress(leaves, self.acts_on(leaves))
+        value = _numbers.total([self._leaf_value(leaf) for leaf in chosen])
+        return value if self.unit.constraint else self.strength_in(value.dtype) * value
+
+    def _leaf_value(self, leaf: Leaf) -> jax.Array:
+        if self.unit.constraint:
+            return self.unit.indicator(self.offset(leaf), self._rounding(leaf))
+        w = jnp.asarray(leaf.value) if self.takes_as_is() else self.offset(leaf)
+        return self.unit.array_value(w)
+
+    def takes_as_is(self) -> bool:
+        """Whether the unit takes the leaf in its own dtype, unmoved."""
+        return self.unit.widens and self.reference is None
+
+    def _rounding(self, leaf: Leaf) -> jax.Array:
+        """How far storage in its own dtype may have moved each entry of a projected leaf."""
+        size = jnp.abs(_numbers.widen(leaf.value))
+        if self.reference is not None:
+            size = size + jnp.abs(self.centre(leaf))
+        stored = jnp.finfo(jax.dtypes.canonicalize_dtype(leaf.value.dtype))
+        return 4 * stored.eps.astype(size.dtype) * size
+
+    def grad(self, leaf: Leaf) -> jax.Array:
+        w = self.offset(leaf)
+        return self.strength_in(_numbers.real_dtype(w.dtype)).astype(
+            w.dtype
+        ) * self.unit.array_grad(w)
+
+    def offset(self, leaf: Leaf) -> jax.Array:
+        """The leaf in at least float32, minus its reference."""
+        w = _numbers.widen(leaf.value)
+        return w if self.reference is None else w - self.centre(leaf)
+
+    def centre(self, leaf: Leaf) -> jax.Array:
+        assert self.reference is not None
+        return _trees.named(self.reference, leaf).astype(_numbers.widen(leaf.value).dtype)
+
+    def strength_in(self, dtype: Any) -> Any:
+        """The strength, as a scalar that takes part in arithmetic of ``dtype`` unpromoted."""
+        return _numbers.scalar("strength", self.strength, dtype)
+
+    def __repr__(self) -> str:
+        factor = "" if _numbers.is_one(self.strength) else f"{_numbers.show(self.strength)} * "
+        rule = getattr(self.where, "pattern", self.where)
+        chosen = "" if self.where == everything else f".on({rule!r})"
+        return f"{factor}{self.unit!r}{'.around(…)' if self.reference else ''}{chosen}"
+
+
+def by_leaf(terms: Sequence[Term], leaves: Sequence[Leaf]) -> list[list[Term]]:
+    """For every leaf, the terms that act on it."""
+    masks = [term.acts_on(leaves) for term in terms]
+    return [list(itertools.compress(terms, row)) for row in zip(*masks, strict=True)]
+
+
+def grad_of_sum(leaf: Leaf, terms: Sequence[Term]) -> Any:
+    if not terms:
+        return jnp.zeros_like(leaf.value) if _numbers.is_numeric(leaf.value) else leaf.value
+    grads = [term.grad(leaf) for term in terms]
+    return _numbers.cast(functools.reduce(jnp.add, grads), leaf.value.dtype)

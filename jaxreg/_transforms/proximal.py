@@ -1,0 +1,296 @@
+"""Proximal operators and projections after the step: exact zeros, and bounds that are kept."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+
+from jaxreg import _numbers, _trees
+from jaxreg._messages.brief import brief, is_optimizer
+from jaxreg._messages.calls import explained
+from jaxreg._penalty.penalty import Penalty
+from jaxreg._penalty.prox_sum import metric_prox_of_sum, prox_of_sum
+from jaxreg._penalty.term import Term
+from jaxreg._transforms import adam_metric
+from jaxreg._transforms.common import (
+    PenaltyOrSchedule,
+    ScalarOrSchedule,
+    acting,
+    beside,
+    call_of,
+    number_at,
+    number_or_schedule,
+    penalty_at,
+    rehearse,
+    require_penalty,
+    transformation,
+    uncalled,
+)
+from jaxreg._trees import Leaf, refuse_numbers
+
+ADVICE = (
+    "write optax.chain(optimizer, proximal_step(penalty, learning_rate)), with the learning rate "
+    'of the optimizer, or proximal_step(penalty, optimizer=optax.adam(lr), metric="adam")'
+)
+
+
+@explained
+def proximal_step(
+    penalty: PenaltyOrSchedule,
+    learning_rate: ScalarOrSchedule | None = None,
+    *,
+    optimizer: optax.GradientTransformation | None = None,
+    metric: str | None = None,
+) -> optax.GradientTransformation:
+    """The proximal operator after the step: exact zeros for ``l1``, whole groups for groups.
+
+    With a learning rate it is the last in a chain, in the plain (Euclidean) metric:
+
+        w ← prox(w + u; learning_rate) = argmin_v penalty(v) + ‖v − (w + u)‖² / (2·learning_rate).
+
+    After plain gradient steps of the same learning rate that is proximal gradient descent, whose
+    fixed points minimise data loss + penalty. After momentum μ the matching step is
+    ``learning_rate / (1 − μ)``. After Adam it is a decoupled shrinkage, as AdamW's decay is: its
+    fixed points are *not* those minimisers, because Adam scales every entry's step differently.
+
+    With an optimizer, and ``metric="adam"``, it is that whole optimizer, and the prox is taken in
+    the metric of its steps P = lr_t/(√ν̂ + ε), one for every entry:
+
+        w ← argmin_v penalty(v) + ½Σ |v − (w + u)|² / P.
+
+    Its fixed points do minimise data loss + penalty: in a test with six features it ends at the
+    Lasso of scikit-learn to 1e-8, and at its zeros exactly, where the plain prox after Adam ends
+    0.57 away and without a zero. P is read from the optimizer itself, so
+    that no hyperparameter is repeated: schedules, clipping of gradients, masks and
+    ``optax.inject_hyperparams`` around Adam are included; where the learning rate is 0, nothing
+    moves. Weight decay inside, as in ``optax.adamw``, stays what it is there, decoupled. Adam,
+    AdamW, AdaMax, RAdam and Yogi have such a metric; with a first moment in bfloat16 it is off by
+    about 2 % in the first steps.
+
+    In that metric entrywise penalties, box and non_negative have closed forms; group_lasso,
+    sparse_group_lasso and max_norm solve for one number per group, by Newton's method; nuclear,
+    spectral and orthogonal are refused, and so are groups within groups. Leaves that the
+    optimizer holds still, or has no first moment for, are not moved by the prox either.
+
+    Leaves that the penalty does not select are left as they are. ``optax.MultiSteps`` and masks go
+    around the whole chain. Whatever comes after the prox, such as
+    ``optax.contrib.reduce_on_plateau``, undoes the exact zeros (it may be part of ``optimizer``);
+    what ``optax.set_to_zero`` holds still before it, the plain prox moves all the same.
+
+    Args:
+      penalty: a penalty or constraint, or a schedule ``step -> penalty``.
+      learning_rate: the length of the step that it follows; a number, traced value or schedule.
+      optimizer: instead of a learning rate, what makes the step.
+      metric: ``"adam"``, together with ``optimizer``.
+
+    Returns:
+      A transformation whose ``update`` needs ``params``.
+
+    Raises:
+      TypeError: if ``penalty`` is no penalty, or ``learning_rate`` is one, or if both or neither
+        of ``learning_rate`` and ``optimizer`` are given; in ``init``, if two terms have no joint
+        prox.
+      ValueError: if ``metric`` is not ``"adam"``, or ``learning_rate`` negative or not finite; in
+        ``init``, if the updates of ``optimizer`` are not −P·m̂ (sgd, nadam, lamb, lion, adafactor,
+        amsgrad, adabelief, muon, two Adams …); in ``update``, without parameters, or if updates
+        and parameters are different trees.
+      NotImplementedError: in ``init``, if the penalty has no prox (in that metric).
+
+    >>> from jaxreg import l1
+    >>> params = jnp.array([0.2, -2.0])
+    >>> optimizer = optax.chain(optax.sgd(0.1), proximal_step(5.0 * l1, 0.1))
+    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
+    >>> optax.apply_updates(params, updates)
+    Array([ 0. , -1.5], dtype=float32)
+    >>> optimizer = proximal_step(5.0 * l1, optimizer=optax.adam(0.1), metric="adam")
+    >>> updates, _ = optimizer.update(jnp.ones(2), optimizer.init(params), params)
+    >>> optax.apply_updates(params, updates).round(3)
+    Array([ 0. , -1.6], dtype=float32)
+
+    References: Parikh & Boyd 2014, *Proximal Algorithms*, §4.2; Yun, Lozano & Yang 2021, *Adaptive
+    proximal gradient methods for structured neural networks*; Melchior, Joseph & Moolekamp 2019,
+    *Proximal Adam* (arXiv:1910.10094).
+    """
+    if isinstance(learning_rate, Penalty) and not isinstance(penalty, Penalty):
+        raise TypeError(
+            f"proximal_step: expected a penalty and a learning rate, got them exchanged; "
+            f"write proximal_step({learning_rate!r}, learning_rate)"
+        )
+    require_penalty("proximal_step", penalty)
+    if optimizer is not None or metric is not None:
+        return _in_metric(penalty, _with_metric(learning_rate, optimizer, metric))
+    if learning_rate is None:
+        raise TypeError(
+            "proximal_step: expected learning_rate or optimizer, got neither; write "
+            "optax.chain(optimizer, proximal_step(penalty, learning_rate)) or "
+            'proximal_step(penalty, optimizer=optax.adam(lr), metric="adam")'
+        )
+    return _prox_last("proximal_step", penalty, learning_rate)
+
+
+@explained
+def project(constraint: PenaltyOrSchedule) -> optax.GradientTransformation:
+    """The projection onto a constraint after the step, last in the chain.
+
+    w ← projection(w + u) = argmin_v ½‖v − (w + u)‖² with v in the set, whatever the learning rate.
+
+    After plain gradient steps it is projected gradient descent; after any other optimizer, too,
+    the parameters lie in the set after every step (up to rounding, bounds other than 0). For
+    ``non_negative``, ``box`` (Wasserstein critics, physical bounds) and ``max_norm`` (beside
+    dropout), and sums of them that have a joint projection. After Adam,
+    ``proximal_step(constraint, optimizer=optax.adam(lr), metric="adam")`` projects in the metric
+    of its steps instead, which matters for ``max_norm``: only then do fixed points minimise the
+    loss within the set.
+
+    What goes before and around it, as for `proximal_step`.
+
+    Args:
+      constraint: ``box(…)``, ``non_negative``, ``max_norm(…)``, ``.on(where)`` or sums of these,
+        or a schedule ``step -> constraint``.
+
+    Returns:
+      A transformation whose ``update`` needs ``params``.
+
+    Raises:
+      TypeError: if it is no constraint; in ``init``, if two constraints have no joint projection.
+      ValueError: in ``init``, if a rule matches no leaf, or a leaf does not fit; in ``update``,
+        without parameters, or if updates and parameters are different trees.
+
+    >>> from jaxreg import non_negative
+    >>> optimizer = optax.chain(optax.sgd(0.1), project(non_negative))
+    >>> params = jnp.array([0.2, 2.0])
+    >>> updates, _ = optimizer.update(jnp.full(2, 5.0), optimizer.init(params), params)
+    >>> optax.apply_updates(params, updates)
+    Array([0. , 1.5], dtype=float32)
+
+    References: Goldstein 1964, *Convex programming in Hilbert space*; Srebro, Rennie & Jaakkola
+    2004, *Maximum-margin matrix factorization*.
+    """
+    if isinstance(constraint, Penalty):
+        _require_constraint(constraint)
+        return _prox_last("project", constraint, 1.0)
+    if uncalled(constraint):
+        raise TypeError(
+            f"project: expected a constraint, got {brief(constraint)}; "
+            f"call it: project({call_of(constraint)})"
+        )
+    if not callable(constraint):
+        raise TypeError(
+            f"project: expected a constraint such as max_norm(bound=2.0, axis=0), got "
+            f"{brief(constraint)}; the others are box(lower, upper) and non_negative"
+        )
+    at_step = functools.partial(penalty_at, "project", constraint)
+    return _prox_last("project", lambda step: _require_constraint(at_step(step)), 1.0)
+
+
+def _require_constraint(constraint: Penalty) -> Penalty:
+    loose = [term for term in constraint._terms() if not term.unit.constraint]
+    if loose:
+        raise TypeError(
+            f"project: expected a constraint, which has no strength, got the penalty {loose[0]!r}; "
+            f"write proximal_step({constraint!r}, learning_rate)"
+        )
+    return constraint
+
+
+def _prox_last(
+    name: str, penalty: PenaltyOrSchedule, step: ScalarOrSchedule
+) -> optax.GradientTransformation:
+    step = number_or_schedule(name, "learning_rate", step, ADVICE)
+
+    def move(updates: Sequence[Any], leaves: Sequence[Leaf], count: Any) -> list[Any]:
+        length = number_at(name, "learning_rate", step, count)
+
+        def landed(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
+            moved = prox_of_sum(_arrived(u, leaf), terms, length) - leaf.value
+            return _numbers.cast(moved, u.dtype)
+
+        rows = acting(penalty_at(name, penalty, count), updates, leaves)
+        return [landed(*row) if row[2] else row[0] for row in rows]
+
+    return transformation(name, move)
+
+
+def _arrived(u: Any, leaf: Leaf) -> Leaf:
+    return leaf._replace(value=leaf.value + _numbers.cast(u, leaf.value.dtype))
+
+
+# --- in the metric of an optimizer ---
+
+
+class MetricState(NamedTuple):
+    """How many updates have been made, and the state of the optimizer that makes them."""
+
+    count: Any  # int32 scalar  # pyright: ignore[reportIncompatibleMethodOverride]
+    inner: Any
+
+
+def _with_metric(learning_rate: Any, optimizer: Any, metric: str | None) -> Any:
+    if not is_optimizer(optimizer):
+        got = "none" if optimizer is None else brief(optimizer)
+        raise TypeError(
+            f"proximal_step: expected an optimizer for metric={metric!r}, got {got}; write "
+            f'proximal_step(penalty, optimizer=optax.adam(lr), metric="adam")'
+        )
+    if learning_rate is not None:
+        raise TypeError(
+            "proximal_step: expected learning_rate or optimizer, got both; leave out "
+            "learning_rate: that of the optimizer is read from it"
+        )
+    if metric != "adam":
+        raise ValueError(
+            f"proximal_step: expected metric='adam' with an optimizer, got {metric!r}; for the "
+            f"plain metric write optax.chain(optimizer, proximal_step(penalty, learning_rate))"
+        )
+    return optimizer
+
+
+def _in_metric(
+    penalty: PenaltyOrSchedule, optimizer: optax.GradientTransformation
+) -> optax.GradientTransformationExtraArgs:
+    inner = optax.with_extra_args_support(optimizer)
+
+    def init(params: Any) -> MetricState:
+        leaves, first = _trees.leaves(params), jnp.zeros((), jnp.int32)
+        refuse_numbers("proximal_step", params, leaves)
+        if any(leaf.is_parameter for leaf in leaves):  # not placeholders
+            rehearse(functools.partial(_abstract_move, penalty), leaves)
+            adam_metric.require(inner, params, penalty_at("proximal_step", penalty, first))
+        return MetricState(first, inner.init(params))
+
+    def update(
+        updates: Any, state: Any, params: Any = None, **extra: Any
+    ) -> tuple[Any, MetricState]:
+        beside("proximal_step", updates, params)
+        moved, steps, new = adam_metric.read(inner, updates, state.inner, params, extra)
+        flat = beside("proximal_step", moved, params)
+        landed = _landed(
+            penalty_at("proximal_step", penalty, state.count), flat, _trees.leaves(params), steps
+        )
+        count = optax.safe_increment(state.count)
+        return _trees.replace_leaves(params, landed), MetricState(count, new)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _abstract_move(
+    penalty: PenaltyOrSchedule, updates: Sequence[Any], leaves: Sequence[Leaf], count: Any
+) -> list[Any]:
+    sizes = {leaf.key: jnp.abs(_numbers.widen(leaf.value)) for leaf in leaves if leaf.is_parameter}
+    return _landed(penalty_at("proximal_step", penalty, count), updates, leaves, sizes)
+
+
+def _landed(
+    penalty: Penalty, updates: Sequence[Any], leaves: Sequence[Leaf], steps: adam_metric.Steps
+) -> list[Any]:
+    def landed(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
+        if not terms or leaf.key not in steps:
+            return u
+        v = metric_prox_of_sum(_arrived(u, leaf), terms, steps[leaf.key])
+        return _numbers.cast(v - leaf.value, u.dtype)
+
+    return [landed(*row) for row in acting(penalty, updates, leaves)]
