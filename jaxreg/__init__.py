@@ -35,9 +35,9 @@ from jaxreg import convert as convert
 from jaxreg import diagnostics as diagnostics
 from jaxreg import prox as prox
 from jaxreg import testing as testing
-from jaxreg._audit.report import Audit as Audit
-from jaxreg._audit.report import audit as audit
-from jaxreg._audit.verdict import LeafAudit as LeafAudit
+from jaxreg._audit.record import Audit as Audit
+from jaxreg._audit.record import LeafAudit as LeafAudit
+from jaxreg._audit.run import audit as audit
 from jaxreg._catalogue.constraints import box as box
 from jaxreg._catalogue.constraints import non_negative as non_negative
 from jaxreg._catalogue.entrywise import elastic_net as elastic_net

@@ -38,7 +38,7 @@ class Way(NamedTuple):
     step: Callable[..., Any]  # of the learning rate, state, gradients and parameters
 
 
-class Run(NamedTuple):
+class Reply(NamedTuple):
     """What successive updates gave."""
 
     updates: Arrays  # of shape (steps, size)
@@ -79,8 +79,8 @@ class Optimizer:
         params: Arrays | None,
         start: Arrays,
         rate: Any,
-        forward: Mapping[int, int] | None = None,
-    ) -> Run:
+        counts: Mapping[int, int] | None = None,
+    ) -> Reply:
         """Successive updates, as many as there are gradients.
 
         Args:
@@ -89,15 +89,15 @@ class Optimizer:
             for its own way, from ``start`` on by its updates.
           start: the parameters that ``init`` is given.
           rate: the learning rate, for a family of optimizers.
-          forward: counts that integers of the state are set to beforehand, by their place.
+          counts: what integers of the state are set to beforehand, by their place.
         """
         asked = self.shaped(gradients), params and self.shaped(params), self.shaped(start)
         with precisely():
             if self.way is not None:
-                return self._run(self.way, *asked, rate, forward or {})
-            return self._first_run(*asked, rate, forward or {})
+                return self._run(self.way, *asked, rate, counts or {})
+            return self._first_run(*asked, rate, counts or {})
 
-    def _first_run(self, *asked: Any) -> Run:
+    def _first_run(self, *asked: Any) -> Reply:
         """Tries the ways of calling it, fastest first, and stays with the one that works."""
         errors = []
         for way in self._ways():
@@ -116,9 +116,9 @@ class Optimizer:
         yield _rate_by_rate(self, _eagerly)
 
     def _run(
-        self, way: Way, gradients: Any, params: Any, start: Any, rate: Any, forward: Any
-    ) -> Run:
-        state, own = _set_forward(way.begin(rate, start), forward), start
+        self, way: Way, gradients: Any, params: Any, start: Any, rate: Any, counts: Any
+    ) -> Reply:
+        state, own = _with_counts(way.begin(rate, start), counts), start
         updates, counters = [], []
         for t in range(len(gradients[0])):
             given = own if params is None else _of_step(params, start, t)
@@ -129,7 +129,7 @@ class Optimizer:
             counters.append([int(i) for i in jax.tree.leaves(state) if _is_counter(i)])
         alike = len(set(map(len, counters))) == 1
         columns = [np.stack(rows) for rows in zip(*updates, strict=True)]
-        return Run(columns, np.array(counters if alike else [[]] * len(counters)))
+        return Reply(columns, np.array(counters if alike else [[]] * len(counters)))
 
     def begin(self, optimizer: Any, start: Any) -> Any:
         return optimizer.init(self.tree(start))
@@ -196,13 +196,13 @@ def _is_counter(leaf: Any) -> bool:
     )
 
 
-def _set_forward(state: Any, forward: Mapping[int, int]) -> Any:
+def _with_counts(state: Any, counts: Mapping[int, int]) -> Any:
     """``state`` with other counts at some of its integers."""
-    if not forward:
+    if not counts:
         return state
     leaves, structure = jax.tree.flatten(state)
     positions = [i for i, leaf in enumerate(leaves) if _is_counter(leaf)]
-    for counter, count in forward.items():
+    for counter, count in counts.items():
         dtype = leaves[positions[counter]].dtype
         leaves[positions[counter]] = np.asarray(min(count, np.iinfo(dtype).max), dtype)
     return jax.tree.unflatten(structure, leaves)

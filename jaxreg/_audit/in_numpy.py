@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Jaxpr, Literal
 
-Run = Callable[..., Sequence[Any]]
+Fn = Callable[..., Sequence[Any]]  # of flat arguments
 HURRY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     """``function`` of trees, traced once for each form of its arguments, as ``jax.jit`` does."""
-    programs: dict[Any, tuple[Run, Any]] = {}
+    programs: dict[Any, tuple[Fn, Any]] = {}
 
     def call(*args: Any) -> Any:
         flat, structure = jax.tree.flatten(args)
@@ -41,7 +41,7 @@ def _form(leaf: Any) -> Any:
     return (leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else type(leaf)
 
 
-def _program(jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> Run:
+def _program(jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> Fn:
     """A function of flat arguments that runs the equations of ``jaxpr``.
 
     Every variable has a place in one list, which each run begins with a copy of the constants.
@@ -80,7 +80,7 @@ def _program(jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> Run:
     return run
 
 
-def _operation(eqn: Any) -> Run:
+def _operation(eqn: Any) -> Fn:
     """One equation as a function of its inputs that returns all of its outputs."""
     name, params = eqn.primitive.name, eqn.params
     if name in ELEMENTWISE:
@@ -96,7 +96,7 @@ def _operation(eqn: Any) -> Run:
     return _as_jax_does(eqn)
 
 
-def _as_jax_does(eqn: Any) -> Run:
+def _as_jax_does(eqn: Any) -> Fn:
     def bind(*args: Any) -> Any:
         found = eqn.primitive.bind(*args, **eqn.params)
         return found if eqn.primitive.multiple_results else [found]
@@ -111,16 +111,16 @@ def _array(value: Any) -> Any:
     return value if is_key else np.asarray(value)
 
 
-def _called(jaxpr: Any) -> Run:
+def _called(jaxpr: Any) -> Fn:
     return _program(jaxpr.jaxpr, jaxpr.consts) if hasattr(jaxpr, "consts") else _program(jaxpr)
 
 
-def _cond(branches: Sequence[Any], **_: Any) -> Run:
+def _cond(branches: Sequence[Any], **_: Any) -> Fn:
     runs = [_called(branch) for branch in branches]
     return lambda index, *args: runs[np.clip(int(index), 0, len(runs) - 1)](*args)
 
 
-def _while(cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int, **_: Any) -> Run:
+def _while(cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int, **_: Any) -> Fn:
     goes_on, body = _called(cond_jaxpr), _called(body_jaxpr)
     split = cond_nconsts + body_nconsts
 
@@ -133,7 +133,7 @@ def _while(cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: in
     return run
 
 
-def _scan(jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **_: Any) -> Run:
+def _scan(jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **_: Any) -> Fn:
     body, split = _called(jaxpr), num_consts + num_carry
     forms = list(jaxpr.out_avals[num_carry:])
 
@@ -251,4 +251,4 @@ STRUCTURAL: dict[str, Callable[[Any], Any]] = {
     "reduce_or": lambda p: lambda x: np.any(x, p["axes"]),
 }
 CALLS = ("jit", "pjit", "closed_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call")
-CONTROL: dict[str, Callable[..., Run]] = {"cond": _cond, "while": _while, "scan": _scan}
+CONTROL: dict[str, Callable[..., Fn]] = {"cond": _cond, "while": _while, "scan": _scan}

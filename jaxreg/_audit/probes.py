@@ -1,167 +1,173 @@
-"""What an optimizer answers to gradients and parameters of our choice.
+"""The questions: gradients and parameters of our choice, and what is answered to them.
 
 Gradients and parameters are chosen independently of each other and of the updates: every step is
 asked with the parameters of that step, whatever the updates before it were. Numbers are float64,
 so that a decay of 1e-10 a step is read to six digits beside a step of 1.
+
+Two things are searched for by bisection, for all leaves at once: gradients that cancel the decay,
+and the values towards which parameters are drawn. Where an answer never changes sign there is no
+such gradient and none is given, for what one leaf is fed may reach the others, as through a clip by
+the global norm.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg._audit.black_box import Arrays, Optimizer, Run
+from jaxreg._audit.black_box import Arrays, Optimizer, Reply
 
 Place = float | tuple[float, ...]  # the same at all steps, or one a step
 Counts = tuple[tuple[int, int], ...]  # integers of the state and what they are set to
 
+NEAR = 1e-4  # the place at which cancelling gradients pass below a clip
+FAINT = 1e-6  # gradients that pass below a clip
+SMALL = (1e-2, 1e-4, 1e-6, 1e-8, 1e-11, 1e-14)  # places at which a threshold takes all away
+LARGE = 1e4  # the place at which a bound is reached
+EXPONENTS = (-14.0, 8.0)  # of the cancelling gradient, a power of ten
+REACH = 1e4  # references are looked for among numbers this large
+HALVINGS = 60
+
+
+class Probe(NamedTuple):
+    """One question to all leaves at once.
+
+    Attributes:
+      gradient: the size of the random gradients; 0 for none.
+      place: the parameters are ``centre + place · W``, with W the random directions.
+      begin: the place that ``init`` is given, if not that of the first step.
+      constant: the gradient is the same at all steps, not new at each.
+      only: the one step that has a gradient; None for all.
+      steps: how many; None for as many as the audit was asked for.
+      counts: what integers of the state are set to before the first step.
+    """
+
+    gradient: float = 0.0
+    place: Place = 1.0
+    begin: float | None = None
+    constant: bool = False
+    only: int | None = None
+    steps: int | None = None
+    counts: Counts = ()
+
+
+ALONE = Probe()
+ALONE_TWICE = Probe(place=2.0)
+UNDER_GRADIENT = Probe(gradient=1.0)
+
 
 class Glance(NamedTuple):
-    """What remains of the updates to one leaf at one step."""
+    """What remains of the update of one leaf at one step."""
 
     rate: float  # c, if the update was −c·W
     size: float  # of the largest entry
     length: float
 
 
+@dataclasses.dataclass(eq=False)
 class Probes:
-    """The answers around a centre, asked for once each and kept.
+    """An optimizer's answers around a centre, asked for once each and kept.
 
-    The parameters are ``centre + place · direction``, with random directions whose entries lie
-    between ½ and 1½; the gradients are ``gradient · random − pull · place · direction``.
-
-    Args:
+    Attributes:
       optimizer: what is asked.
-      rate: the learning rate, for a family of optimizers.
+      rates: the learning rates of a family of optimizers, of which the first is asked.
       centre: the parameters towards which the optimizer pulls; None for 0.
       starts_at_centre: ``init`` is given the centre, not the parameters of the first step.
-      forward: what integers of the state are set to before the first step.
+      counts: what integers of the state are set to before the first step.
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        rate: Any = None,
-        centre: Arrays | None = None,
-        starts_at_centre: bool = False,
-        forward: Counts = (),
-    ):
-        self.optimizer, self.rate = optimizer, rate
-        self.starts_at_centre, self.forward = starts_at_centre, forward
+    optimizer: Optimizer
+    rates: tuple[Any, ...] = (None,)
+    centre: Arrays = dataclasses.field(default_factory=list)
+    starts_at_centre: bool = False
+    counts: Counts = ()
+
+    def __post_init__(self) -> None:
         self.directions = self.drawn(salt=0)
-        self.centre = centre or [np.zeros_like(w) for w in self.directions]
-        self.found: dict[Any, Any] = {}
+        self.centre = self.centre or [np.zeros_like(w) for w in self.directions]
+        self.kept: dict[Any, Any] = {}
+
+    @functools.cached_property
+    def family(self) -> list[Probes]:
+        """The same at every learning rate, this one first."""
+        return [self, *(dataclasses.replace(self, rates=(rate,)) for rate in self.rates[1:])]
 
     def drawn(self, salt: int) -> Arrays:
         """Random arrays, one a parameter; the same for the same ``salt``."""
         rows = zip(self.optimizer.shapes, self.optimizer.dtypes, strict=True)
         return [_drawn(shape, dtype, (i, salt)) for i, (shape, dtype) in enumerate(rows)]
 
-    @functools.cached_property
-    def _rows(self) -> list[Arrays]:
-        """The random gradients of the steps."""
-        return [self.drawn(1 + t) for t in range(self.optimizer.steps)]
+    # --- questions ---
 
-    def gradients(
-        self,
-        size: float,
-        constant: bool = False,
-        only: int | None = None,
-        steps: int | None = None,
-    ) -> Arrays:
-        """Random gradients: new at every step or ``constant``, of all steps or ``only`` one."""
-        asked = range(self.optimizer.steps if steps is None else steps)
-        rows = [self._rows[0 if constant or only is not None else t] for t in asked]
-        sizes = [size * (only in (None, t)) for t in asked]
-        each = zip(*rows, strict=True)
-        return [np.stack([s * g for s, g in zip(sizes, leaf, strict=True)]) for leaf in each]
+    def updates(self, probe: Probe, pull: Arrays | None = None) -> Arrays:
+        """What is answered, asked for once and kept: see `ask`."""
+        return self.reply(probe, pull).updates
 
-    def at(
-        self,
-        gradient: float = 0.0,
-        place: Place = 1.0,
-        *,
-        pull: Arrays | None = None,
-        begin: float | None = None,
-        **kind: Any,
-    ) -> Arrays:
-        """The updates at ``centre + place · direction``; see `ask`."""
-        pulled = None if pull is None else b"".join(p.tobytes() for p in pull)
-        key = (gradient, place, pulled, begin, *kind.items())
-        if key not in self.found:
-            self.found[key] = self.ask(gradient, place, pull=pull, begin=begin, **kind).updates
-        return self.found[key]
+    def reply(self, probe: Probe, pull: Arrays | None = None) -> Reply:
+        key = probe, pull and b"".join(p.tobytes() for p in pull)
+        return self._once(key, lambda: self.ask(probe, pull))
 
-    def ask(
-        self,
-        gradient: float,
-        place: Place,
-        *,
-        pull: Arrays | None = None,
-        begin: float | None = None,
-        forward: Counts = (),
-        **kind: Any,
-    ) -> Run:
-        """The same, not kept.
-
-        ``begin`` is the place that ``init`` is given, if not that of the first step; ``forward``
-        what integers of the state are set to before; ``kind`` goes to `gradients`.
-        """
-        gradients = self.gradients(gradient, **kind)
-        places = np.broadcast_to(np.asarray(place, float), (len(gradients[0]),))
+    def ask(self, probe: Probe, pull: Arrays | None = None) -> Reply:
+        """What is answered to a probe; ``pull · place · W`` is taken from the gradients."""
+        gradients = self.gradients(probe)
+        places = np.broadcast_to(np.asarray(probe.place, float), (len(gradients[0]),))
         if pull is not None:
             pulled = zip(gradients, pull, self.directions, strict=True)
             gradients = [g - places[:, None] * p * w for g, p, w in pulled]
         first = 0.0 if self.starts_at_centre else float(places[0])
-        start = self.placed(first if begin is None else begin)
-        return self._run(gradients, self.placed(place), start, forward)
+        start = self.placed(first if probe.begin is None else probe.begin)
+        return self._asked(gradients, self.placed(probe.place), start, probe.counts)
 
-    def _run(
-        self, gradients: Arrays, params: Arrays | None, start: Arrays, forward: Counts = ()
-    ) -> Run:
-        counts = dict(self.forward) | dict(forward)
-        return self.optimizer.run(gradients, params, start, self.rate, counts)
+    def own_way(self, place: float) -> Arrays:
+        """The updates that the parameters follow under gradients, from ``place`` on."""
+        return self._asked(self.gradients(UNDER_GRADIENT), None, self.placed(place)).updates
 
-    def own_way(self, gradient: float, place: float) -> Arrays:
-        """The updates that the parameters follow, from ``centre + place · direction`` on."""
-        return self._run(self.gradients(gradient), None, self.placed(place)).updates
+    def without_gradients_at(self, params: Arrays) -> Arrays:
+        """The updates at any parameters."""
+        zeros = [np.zeros((self.optimizer.steps, w.size), w.dtype) for w in params]
+        start = self.centre if self.starts_at_centre else params
+        return self._asked(zeros, params, start).updates
+
+    def _asked(
+        self, gradients: Arrays, params: Arrays | None, start: Arrays, counts: Counts = ()
+    ) -> Reply:
+        together = dict(self.counts) | dict(counts)
+        return self.optimizer.run(gradients, params, start, self.rates[0], together)
+
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+    def gradients(self, probe: Probe) -> Arrays:
+        """The random gradients of a probe, of shape (steps, size) each."""
+        steps = range(probe.steps or self.optimizer.steps)
+        new = not probe.constant and probe.only is None
+        rows = [self._random[t if new else 0] for t in steps]
+        sizes = [probe.gradient * (probe.only in (None, t)) for t in steps]
+        each = zip(*rows, strict=True)
+        return [np.stack([s * g for s, g in zip(sizes, leaf, strict=True)]) for leaf in each]
+
+    @functools.cached_property
+    def _random(self) -> list[Arrays]:
+        return [self.drawn(1 + t) for t in range(self.optimizer.steps)]
 
     def placed(self, place: Place) -> Arrays:
-        """``centre + place · direction``, of all steps if there are several places."""
+        """``centre + place · W``, of all steps if there are several places."""
         rows = zip(self.centre, self.directions, strict=True)
         many = np.asarray(place, float)[..., None]
         return [centre + many * w for centre, w in rows]
 
-    def kept(self, name: Any, make: Callable[[Probes], Any]) -> Any:
-        """What ``make`` finds by asking, once."""
-        if name not in self.found:
-            self.found[name] = make(self)
-        return self.found[name]
-
-    def zero_gradient_at(self, params: Arrays) -> Arrays:
-        """The updates without gradients at any parameters."""
-        zeros = [np.zeros((self.optimizer.steps, w.size), w.dtype) for w in params]
-        start = self.centre if self.starts_at_centre else params
-        return self._run(zeros, params, start).updates
-
-    def glances(self, gradient: float, place: float, step: int, forward: Counts) -> list[Glance]:
-        """The updates of one step under constant gradients, after counts were set forward."""
-
-        def make(probes: Probes) -> list[Glance]:
-            kind = {"constant": True, "steps": step + 1}
-            updates = probes.ask(gradient, place, forward=forward, **kind).updates
-            rows = zip(updates, probes.directions, strict=True)
-            return [_glance(u[step], w) for u, w in rows]
-
-        return self.kept(("glance", gradient, place, step, forward), make)
+    # --- counts in the state ---
 
     @functools.cached_property
     def counters(self) -> np.ndarray:
         """The integers of the state after each step under gradients, of shape (steps, number)."""
-        return self.ask(1.0, 1.0).counters
+        return self.reply(UNDER_GRADIENT).counters
 
     @property
     def ticking(self) -> list[int]:
@@ -171,46 +177,138 @@ class Probes:
 
     def matters(self, counter: int) -> bool:
         """Whether updates depend on the ``counter``-th integer of the state, which stays as set."""
-        now = self.at(1.0, 1.0)
+        now = self.updates(UNDER_GRADIENT)
         for count in (1, 10, 1000):
-            then = self.ask(1.0, 1.0, forward=((counter, count),))
+            then = self.ask(UNDER_GRADIENT._replace(counts=((counter, count),)))
             changed = any(np.any(a != b) for a, b in zip(now, then.updates, strict=True))
             if changed and np.all(then.counters[:, counter] == count):
                 return True
         return False
 
-    def again(self, rate: Any) -> Probes:
-        """The same at another learning rate."""
-        return Probes(self.optimizer, rate, self.centre, self.starts_at_centre, self.forward)
+    def later(self, count: int) -> Probes:
+        """The same after ``count`` steps, as far as counts say."""
+        return dataclasses.replace(self, counts=self._all_at(count)) if count else self
 
-    def after(self, count: int, gradient: float) -> Arrays:
+    def _all_at(self, count: int) -> Counts:
+        return tuple((k, count) for k in self.ticking) if count else ()
+
+    def largest_after(self, count: int, gradient: float) -> Arrays:
         """The largest entries of the updates after ``count`` steps, of shape (steps,) each.
 
         They are 0 where a counter begins anew meanwhile: it cannot stand at ``count``.
         """
 
-        def make(probes: Probes) -> Arrays:
-            later = probes.later(count) if count else probes
-            found = later.ask(gradient, 1.0)
-            falls = count and np.any(np.diff(found.counters[:, probes.ticking], axis=0) < 0)
+        def make() -> Arrays:
+            found = self.ask(Probe(gradient, counts=self._all_at(count)))
+            falls = count and np.any(np.diff(found.counters[:, self.ticking], axis=0) < 0)
             return [np.abs(u).max(axis=1, initial=0.0) * (not falls) for u in found.updates]
 
-        return self.kept(("after", count, gradient), make)
+        return self._once(("after", count, gradient), make)
 
-    def moves(self, count: int) -> np.ndarray:
+    def moves_after(self, count: int) -> np.ndarray:
         """Which steps under gradients have an update, after ``count`` of them."""
-        return np.any([largest > 0 for largest in self.after(count, 1.0)], axis=0)
+        return np.any([largest > 0 for largest in self.largest_after(count, 1.0)], axis=0)
 
-    def later(self, count: int) -> Probes:
-        """The same after ``count`` steps, as far as counts say."""
-        forward = tuple((k, count) for k in self.ticking)
-        return Probes(self.optimizer, self.rate, self.centre, self.starts_at_centre, forward)
+    def glances(self, gradient: float, place: float, step: int, counts: Counts) -> list[Glance]:
+        """The updates of one step under constant gradients, after counts were set."""
+
+        def make() -> list[Glance]:
+            probe = Probe(gradient, place, constant=True, steps=step + 1, counts=counts)
+            rows = zip(self.ask(probe).updates, self.directions, strict=True)
+            return [_glance(u[step], w) for u, w in rows]
+
+        return self._once(("glance", gradient, place, step, counts), make)
+
+    # --- searches ---
+
+    @functools.cached_property
+    def cancelling_rates(self) -> Arrays:
+        """d of every leaf, repeated over its entries: the gradient −d·W lets the decay vanish.
+
+        It is 0 where no d does.
+        """
+        return _cancelling(self, by_leaf=True)
+
+    @functools.cached_property
+    def cancelling_entries(self) -> Arrays:
+        """p(W)/W of every entry: the gradient −p(W) lets the decay vanish; 0 where none does."""
+        return _cancelling(self, by_leaf=False)
+
+    def references(self) -> Arrays:
+        """The values that parameters move towards without gradients, entry by entry."""
+        near, far = self.updates(ALONE), self.updates(ALONE_TWICE)
+        rows = list(zip(near, far, self.directions, strict=True))
+        affine = [_affine_reference(*row) for row in rows]
+        if all(reference is not None for reference in affine):
+            return [reference for reference in affine if reference is not None]
+        searched = _searched(self, list(map(first_with_update, near)))
+        return [s if a is None else a for a, s in zip(affine, searched, strict=True)]
+
+
+def _cancelling(probes: Probes, by_leaf: bool) -> Arrays:
+    alone = probes.updates(Probe(place=NEAR))
+    steps = list(map(first_with_update, alone))
+
+    def signs(updates: Arrays) -> Arrays:
+        rows = zip(updates, steps, probes.directions, strict=True)
+        products = [np.real(u[t] * np.conj(w)) for u, t, w in rows]
+        return [np.sign(np.full_like(a, a.sum()) if by_leaf else a) for a in products]
+
+    before = [np.nan_to_num(s) for s in signs(alone)]
+    low, high = ([np.full_like(s, e) for s in before] for e in EXPONENTS)
+
+    def flipped(exponents: Arrays) -> Arrays:
+        pull = [-s * 10.0**e for s, e in zip(before, exponents, strict=True)]
+        after = signs(probes.ask(Probe(place=NEAR, steps=max(steps) + 1), pull).updates)
+        return [a != b for a, b in zip(after, before, strict=True)]
+
+    reached = flipped(high)
+    if not any(r.any() for r in reached):
+        return [np.zeros_like(s) for s in before]
+    rows = zip(before, _bisect(flipped, low, high), reached, strict=True)
+    return [np.where(r, -s * 10.0**e, 0.0) for s, e, r in rows]
+
+
+def _affine_reference(near: np.ndarray, far: np.ndarray, w: np.ndarray) -> np.ndarray | None:
+    """r in −c·(W − r) and −c·(2W − r); None if these are not what was answered."""
+    t = first_with_update(near)
+    moved = far[t] - near[t]
+    c = -np.real(np.vdot(w, moved)) / np.vdot(w, w).real if w.size else 0.0
+    if c == 0 or np.abs(moved + c * w).max() > 1e-6 * np.abs(moved).max():
+        return np.zeros_like(w) if not np.any(near) else None
+    return w + near[t] / c
+
+
+def _searched(probes: Probes, steps: list[int]) -> Arrays:
+    if any(np.iscomplexobj(w) for w in probes.directions):
+        return [np.full_like(w, np.nan) for w in probes.directions]
+
+    def passed(params: Arrays) -> Arrays:
+        updates = probes.without_gradients_at(params)
+        return [u[t] < 0 for u, t in zip(updates, steps, strict=True)]
+
+    low, high = ([np.full_like(w, s * REACH) for w in probes.directions] for s in (-1, 1))
+    return _bisect(passed, low, high)
+
+
+def _bisect(flipped: Callable[[Arrays], Arrays], low: Arrays, high: Arrays) -> Arrays:
+    """Where ``flipped`` turns from false to true, between ``low`` and ``high``."""
+    for _ in range(HALVINGS):
+        middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+        turned = flipped(middle)
+        low = [np.where(t, a, m) for t, a, m in zip(turned, low, middle, strict=True)]
+        high = [np.where(t, m, b) for t, m, b in zip(turned, middle, high, strict=True)]
+    return [(a + b) / 2 for a, b in zip(low, high, strict=True)]
 
 
 def _glance(update: np.ndarray, w: np.ndarray) -> Glance:
     rate = -float(along(update, w)) / max(float(along(w, w)), float(np.finfo(float).tiny))
     length = float(np.sqrt(along(update, update)))
     return Glance(rate, float(np.abs(update).max(initial=0.0)), length)
+
+
+def first_with_update(updates: np.ndarray) -> int:
+    return int(np.argmax(np.abs(updates).max(axis=1, initial=0.0) > 0))
 
 
 def along(updates: np.ndarray, w: np.ndarray) -> np.ndarray:

@@ -44,10 +44,10 @@ LAYERS = {
         ("convert._strengths", "convert._rates", "convert.__init__"),  # 5: other conventions
         ("testing._case", "testing._penalty_laws", "testing._transform_laws"),  # 6: tools
         ("testing.__init__",),
-        ("_audit.__init__", "_audit.in_numpy", "_audit.black_box", "_audit.probes"),
-        ("_audit.roots", "_audit.answers"),
-        ("_audit.forms", "_audit.shares", "_audit.shrinkages", "_audit.at_rest", "_audit.judge"),
-        ("_audit.pace", "_audit.in_loss", "_audit.verdict", "_audit.faults", "_audit.report"),
+        ("_audit.__init__", "_audit.record", "_audit.in_numpy", "_audit.black_box"),
+        ("_audit.probes", "_audit.answers", "_audit.in_loss"),
+        ("_audit.at_rest", "_audit.coupled", "_audit.beside", "_audit.scaling", "_audit.faults"),
+        ("_audit.judge", "_audit.run"),
         ("_sweep.__init__", "_sweep.grid", "_sweep.side_by_side", "_sweep.width"),  # 6: sweeps
         ("_sweep.chunks", "_sweep.progress", "_sweep.run"),
         ("__init__",),  # 7: the public names

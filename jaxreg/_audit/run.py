@@ -11,50 +11,14 @@ import optax
 
 from jaxreg import _trees
 from jaxreg._audit import black_box, faults, in_loss
-from jaxreg._audit.answers import Answers, size, text
-from jaxreg._audit.faults import Fault
-from jaxreg._audit.forms import Form
-from jaxreg._audit.verdict import LeafAudit, Suspect, suspects
+from jaxreg._audit.judge import answers_of, judged
+from jaxreg._audit.record import Audit, LeafAudit
+from jaxreg._audit.scaling import scaled
 from jaxreg._messages.brief import brief, is_optimizer, is_tree
 from jaxreg._messages.calls import explained
-from jaxreg._messages.table import aligned
 
 LEARNING_RATES = (1e-3, 2e-3)
 LONGEST = 160  # above the 128 from which adafactor and galore treat a dimension as large
-
-
-@dataclasses.dataclass(frozen=True)
-class Audit:
-    """The verdicts leaf by leaf, and what is probably not meant. Prints as a table."""
-
-    leaves: tuple[LeafAudit, ...]
-    warnings: tuple[Fault, ...]
-
-    @property
-    def forms(self) -> dict[str, Form]:
-        """The form of decay of every leaf by name."""
-        return {leaf.name: leaf.form for leaf in self.leaves}
-
-    @property
-    def decayed(self) -> tuple[str, ...]:
-        """The names of the leaves that decay."""
-        spared = ("none", "undetermined")
-        return tuple(leaf.name for leaf in self.leaves if leaf.form not in spared)
-
-    def __str__(self) -> str:
-        cells = [
-            (leaf.name or ".", leaf.form, _shown(leaf), leaf.scales_with, leaf.evidence)
-            for leaf in self.leaves
-        ]
-        table = [("leaf", "form", "coefficient", "scales with", "evidence"), *cells]
-        covered = f"{len(self.decayed)} of {len(self.leaves)} leaves decay"
-        return "\n".join([aligned(table), covered, *map(str, self.warnings)])
-
-    __repr__ = __str__
-
-
-def _shown(leaf: LeafAudit) -> str:
-    return "" if leaf.coefficient is None else text(leaf.coefficient)
 
 
 @explained
@@ -118,13 +82,17 @@ def audit(
     make, rates = _family(optimizer, learning_rates)
     _require(steps, rates, params)
     _require_optimizer(make, rates[0])
-    found_in_loss = {} if loss is None else in_loss.penalties(loss, params)
+    repeated = {} if loss is None else in_loss.penalties(loss, params)
     try:
-        found = _asked(make, params, steps, update_args, rates, found_in_loss)
+        leaves = _audited(make, params, steps, update_args, rates)
     except black_box.CallError as error:
         return _refused(params, str(error))
-    warnings = faults.find(found, frozen, _stuck(found[0].answers))
-    return Audit(tuple(suspect.audited for suspect in found), warnings)
+    leaves = [(_with_loss(found, repeated), answers) for found, answers in leaves]
+    return Audit(tuple(found for found, _ in leaves), faults.find(leaves, frozen))
+
+
+def _with_loss(found: LeafAudit, penalties: Mapping[str, float]) -> LeafAudit:
+    return dataclasses.replace(found, in_loss=penalties.get(found.name, 0.0))
 
 
 def _family(optimizer: Any, learning_rates: Any) -> tuple[Callable[[Any], Any], tuple[Any, ...]]:
@@ -191,7 +159,7 @@ def _refused(params: Any, reason: str) -> Audit:
     return Audit(tuple(rows), ())
 
 
-def _asked(make: Any, params: Any, *more: Any) -> list[Suspect]:
+def _audited(make: Any, params: Any, *more: Any) -> faults.Leaves:
     """As it is, then as a lookahead optimizer, whose parameters are two copies of ours."""
     try:
         return _cut_or_whole(make, params, *more)
@@ -202,31 +170,17 @@ def _asked(make: Any, params: Any, *more: Any) -> list[Suspect]:
         raise error
 
 
-def _cut_or_whole(
-    make: Any, params: Any, steps: int, arguments: Any, rates: Any, twice: Mapping[str, float]
-) -> list[Suspect]:
+def _cut_or_whole(make: Any, params: Any, steps: int, arguments: Any, rates: Any) -> faults.Leaves:
     """With large dimensions cut first, then, where it holds arrays of their shapes, as they are."""
     whole = black_box.Optimizer(make, params, steps, arguments)
     cut = black_box.Optimizer(make, params, steps, arguments, LONGEST)
     try:
-        return suspects(cut, rates, twice)
+        return _leaf_by_leaf(cut, rates)
     except black_box.CallError:
         if cut.shapes == whole.shapes:
             raise
-        return suspects(whole, rates, twice)
+        return _leaf_by_leaf(whole, rates)
 
 
-def _stuck(answers: Answers) -> list[str]:
-    """Counters in the state that stay at 0 while the updates depend on them."""
-    probes = answers.probes
-    if not any(size(update) for update in probes.at(1.0, 1.0)):
-        return []
-    stuck = [i for i, counter in enumerate(probes.counters.T) if not counter.any()]
-    return [_stuck_message(answers.steps) for i in stuck if probes.matters(i)][:1]
-
-
-def _stuck_message(steps: int) -> str:
-    return (
-        f"a counter in the state is still 0 after {steps} updates, and the updates depend on it; "
-        f"return the state with its count raised, as optax.safe_increment(count) does"
-    )
+def _leaf_by_leaf(asked: black_box.Optimizer, rates: tuple[Any, ...]) -> faults.Leaves:
+    return [(scaled(judged(a), a), a) for a in answers_of(asked, rates)]
