@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -58,7 +59,7 @@ def norm(w: jax.Array, axis: Any, floor: ArrayLike = 0.0) -> jax.Array:
     least = float(info.tiny / info.eps)
     within = (square > least) | (jnp.asarray(floor, square.dtype) > 2 * least**0.5)
     exact = jnp.all(within & (square < info.max))
-    return jax.lax.cond(exact, _root, functools.partial(_scaled_norm, axis), w, square)
+    return jax.lax.cond(exact, _root, _scaled_norm_over(axis), w, square)
 
 
 @norm.defjvp
@@ -74,6 +75,12 @@ def _norm_jvp(axis: Any, primals: tuple[Any, ...], tangents: tuple[Any, ...]) ->
 def _root(w: jax.Array, square: jax.Array) -> jax.Array:
     del w
     return jnp.sqrt(square)
+
+
+@functools.cache
+def _scaled_norm_over(axis: Any) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The same function for the same axes: for a new one JAX compiles a new program."""
+    return functools.partial(_scaled_norm, axis)
 
 
 def _scaled_norm(axis: Any, w: jax.Array, square: jax.Array) -> jax.Array:

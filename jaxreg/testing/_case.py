@@ -7,7 +7,7 @@ cannot pass for rounding; that of complex arrays likewise, with the real inner p
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -76,10 +76,13 @@ class Case(NamedTuple):
         own, automatic = _grads(self.penalty, points, self.tree)
         return np.asarray(own), np.asarray(automatic)
 
-    def outcomes(self, w: Any, *, compiled: bool = True) -> dict[str, np.ndarray]:
+    def eager(self, w: Any) -> dict[str, np.ndarray]:
         """The value, and where there are such the prox and the gradient, of one array."""
-        run = _compiled_outcomes if compiled else outcomes_of
-        return jax.device_get(run(self.penalty, w, self.tree, self.facts))
+        return jax.device_get(outcomes_of(self.penalty, w, self.tree, self.facts))
+
+    def compiled(self, arrays: Sequence[Any]) -> list[dict[str, np.ndarray]]:
+        """The same of each array, in one program."""
+        return jax.device_get(_outcomes(self.penalty, tuple(arrays), self.tree, self.facts))
 
 
 def leaf_of(moved: Any, tree: Callable[[Any], Any], w: Any) -> Any:
@@ -116,7 +119,11 @@ def outcomes_of(
     return found
 
 
-_compiled_outcomes = jax.jit(outcomes_of, static_argnums=(2, 3))
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _outcomes(
+    penalty: Penalty, arrays: Any, tree: Callable[[Any], Any], facts: frozenset[str]
+) -> list[dict[str, jax.Array]]:
+    return [outcomes_of(penalty, w, tree, facts) for w in arrays]
 
 
 def require(holds: Any, expected: str, got: Any) -> None:

@@ -305,7 +305,7 @@ class OtherUnderJit(L2):
 
 
 @custom_partitioning
-def sum_of_first_shard(w):
+def partitioned(w):
     return jnp.sum(w)
 
 
@@ -317,9 +317,20 @@ def of_one_shard(mesh, arguments, result):
     return mesh, jnp.sum, everywhere(mesh), (arguments[0].sharding,)
 
 
-sum_of_first_shard.def_partition(
+partitioned.def_partition(
     of_one_shard, infer_sharding_from_operands=everywhere, sharding_rule="i j -> "
 )
+
+
+@jax.custom_jvp
+@jax.custom_batching.custom_vmap
+def sum_of_first_shard(w):
+    """Right but for sharding, which JAX can neither batch nor differentiate."""
+    return partitioned(w)
+
+
+sum_of_first_shard.fun.def_vmap(lambda size, batched, w: (jnp.sum(w, (1, 2)), True))
+sum_of_first_shard.defjvp(lambda w, dw: (jnp.sum(*w), jnp.sum(*dw)))
 
 
 @pytree
