@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-Coupling = Literal["loss", "coupled", "decoupled", "independent", "proximal"]
+from typing_extensions import Doc
+
+from experiments.forms import FORMS, taking_rate
+
 Optimizer = Literal["sgd", "momentum", "adam"]
 Precision = Literal["default", "bfloat16", "high", "tensorfloat32", "highest", "float32"]
 
@@ -16,6 +19,21 @@ DEFAULT_STRENGTH = 5e-5
 
 class ConfigError(ValueError):
     """A setting that cannot be meant: what was expected, what came, what to do."""
+
+
+def _about_forms() -> str:
+    options = (f"{form.name}: {form.option}." for form in FORMS.values())
+    return f"Where λ acts. {' '.join(options)}"
+
+
+def _about_rates() -> str:
+    forms = taking_rate()
+    names = " and ".join(form.name for form in forms)
+    numbers = " and ".join(form.rate.symbol for form in forms if form.rate)
+    return (
+        f"ω of {names}, instead of {numbers}. With those {'two ' * (len(forms) == 2)}numbers the "
+        f"forms are the same program; keep ω and change the learning rate, and they part."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +56,9 @@ class Config:
     l1_strength: float | None = None
     """λ₁ of l1 and elastic_net; if not given, the number of --strength."""
 
-    coupling: Coupling = "loss"
-    """Where λ acts. loss: in the loss. coupled: on the gradient, before the optimizer
-    (optax.add_decayed_weights(2λ)). decoupled: on the weights after the step, times the learning
-    rate (AdamW of PyTorch and optax, ω = 2λ). independent: likewise, times the schedule alone
-    (AdamW as published, ω = 2αλ). proximal: the proximal operator after the step."""
+    coupling: Annotated[Literal[*FORMS], Doc(_about_forms())] = "loss"  # pyright: ignore[reportInvalidTypeForm]
 
-    rate: float | None = None
-    """ω of decoupled and independent, instead of 2λ and 2αλ. With those two numbers the forms
-    are the same program; keep ω and change the learning rate, and they part."""
+    rate: Annotated[float | None, Doc(_about_rates())] = None
 
     optimizer: Optimizer = "sgd"
     """sgd, momentum (0.9) or adam (0.9, 0.999)."""
@@ -128,12 +140,6 @@ class Config:
         """Whether this is one of several processes."""
         return self.distributed != "off" or self.coordinator is not None
 
-    def decay_rate(self, coupling: Coupling) -> float:
-        """ω of a resolved configuration: 2λ, or 2αλ where the learning rate is left out."""
-        if self.rate is not None:
-            return self.rate
-        return 2 * self.strength * (self.learning_rate if coupling == "independent" else 1.0)
-
 
 def resolved(config: Config) -> Config:
     """The same settings with every number in its place, once they are known to make sense.
@@ -190,15 +196,16 @@ def _check_penalty(config: Config) -> None:
             "--weight-decay: expected with --penalty l2 or elastic_net, got --penalty l1; "
             "the strength of l1 is --l1-strength"
         )
-    if config.rate is not None and config.coupling not in ("decoupled", "independent"):
+    form = FORMS[config.coupling]
+    if config.rate is not None and form.rate is None:
         raise ConfigError(
-            f"--rate: expected with --coupling decoupled or independent, got {config.coupling}; "
-            f"the strength of {config.coupling} is --strength"
+            f"--rate: expected with --coupling {' or '.join(f.name for f in taking_rate())}, got "
+            f"{form.name}; the strength of {form.name} is --strength"
         )
-    if config.penalty != "l2" and config.coupling in ("decoupled", "independent"):
+    if config.penalty not in form.penalties:
         raise ConfigError(
-            f"--coupling {config.coupling}: expected --penalty l2, got {config.penalty}; the "
-            f"decoupled form that gives exact zeros is --coupling proximal"
+            f"--coupling {form.name}: expected --penalty {' or '.join(form.penalties)}, got "
+            f"{config.penalty}; the decoupled form that gives exact zeros is --coupling proximal"
         )
 
 
@@ -268,49 +275,6 @@ def describe_problem(config: Config) -> str:
     >>> print(describe_problem(resolved(Config())))
     loss = cross-entropy + 5e-05·Σ‖w‖²    (PyTorch: weight_decay=0.0001)
     """
-    torch = f"    (PyTorch: weight_decay={2 * config.strength:g})" if config.penalty == "l2" else ""
     where = "    on weights only, not biases" if config.where == "weights" else ""
-    return (
-        {
-            "loss": _describe_loss,
-            "coupled": _describe_coupled,
-            "decoupled": _describe_decoupled,
-            "independent": _describe_independent,
-            "proximal": _describe_proximal,
-        }[config.coupling](config)
-        + (torch if config.coupling == "loss" else "")
-        + where
-    )
-
-
-def _penalty(config: Config) -> str:
-    l1 = f"{config.l1_strength:g}·Σ|w|"
-    l2 = f"{config.strength:g}·Σ‖w‖²"
-    return {"l1": l1, "l2": l2, "elastic_net": f"{l1} + {l2}"}[config.penalty]
-
-
-def _describe_loss(config: Config) -> str:
-    return f"loss = cross-entropy + {_penalty(config)}"
-
-
-def _describe_coupled(config: Config) -> str:
-    l2 = f"optax.add_decayed_weights({2 * config.strength:g})"
-    name = l2 if config.penalty == "l2" else "jaxreg.add_penalty_gradient"
-    return f"gradient = ∇cross-entropy + ∇({_penalty(config)})    ({name})"
-
-
-def _describe_decoupled(config: Config) -> str:
-    source = "" if config.rate is not None else "2λ = "
-    rate = config.decay_rate("decoupled")
-    return f"w ← w − η_t·u_t − η_t·ω·w, ω = {source}{rate:g}    (AdamW of PyTorch and optax)"
-
-
-def _describe_independent(config: Config) -> str:
-    source = "" if config.rate is not None else "2αλ = "
-    rate = config.decay_rate("independent")
-    return f"w ← w − η_t·u_t − s_t·ω·w, ω = {source}{rate:g}    (AdamW as published)"
-
-
-def _describe_proximal(config: Config) -> str:
-    penalty = _penalty(config).replace("w", "v")
-    return f"w ← argmin_v {penalty} + ‖v − w⁺‖²/(2η_t), w⁺ = w − η_t·u_t"
+    form = FORMS[config.coupling]
+    return form.describe(form, config) + where

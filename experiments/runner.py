@@ -21,6 +21,7 @@ import optax
 from experiments import devices, models, training
 from experiments.config import Config, ConfigError
 from experiments.data import Dataset
+from experiments.forms import FORMS
 
 CPU_OPTIONS: dict[str, str | bool] = {
     # a fusion that makes this network's small matrix products a quarter slower
@@ -152,7 +153,7 @@ def make_step(
 ) -> training.Step:
     """The train step of a configuration, with the penalty in the loss if that is its coupling."""
     loss = training.data_loss(make_apply(config, dataset), jnp.dtype(config.dtype))
-    in_loss = training.penalty(config) if config.coupling == "loss" else None
+    in_loss = training.penalty(config) if FORMS[config.coupling].in_loss else None
     return training.make_step(loss, tx, in_loss, average)
 
 

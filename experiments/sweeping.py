@@ -26,6 +26,7 @@ import jaxreg
 from experiments import runner, training
 from experiments.config import Config, ConfigError
 from experiments.data import Dataset
+from experiments.forms import FORMS
 
 NAMES = ("strength", "l1_strength", "rate", "learning_rate", "seed")
 """What may differ between the runs of one program; the rest are settings of the program."""
@@ -131,11 +132,11 @@ def check(config: Config, points: Mapping[str, Any]) -> None:
     Raises:
       ConfigError: with the names that can be used.
     """
-    decay = config.coupling in ("decoupled", "independent")
+    takes_rate = FORMS[config.coupling].rate is not None
     without_effect = {
-        "strength": config.penalty == "l1" or (decay and "rate" in points),
+        "strength": config.penalty == "l1" or (takes_rate and "rate" in points),
         "l1_strength": config.penalty == "l2",
-        "rate": not decay,
+        "rate": not takes_rate,
     }
     names = [name for name in NAMES if not without_effect.get(name)]
     wrong = [name for name in points if name not in names]

@@ -18,8 +18,8 @@ import optax
 
 import jaxreg
 from experiments.config import Config
-
-MOMENTUM = 0.9
+from experiments.decay_form import MOMENTUM, Ingredients
+from experiments.forms import FORMS, times
 
 
 class State(NamedTuple):
@@ -91,31 +91,19 @@ def multiplier(config: Config, steps: int) -> Any:
 def optimizer(config: Config, steps: int, where: Any = None) -> optax.GradientTransformation:
     """The optimizer of a resolved configuration, with λ where ``config.coupling`` puts it.
 
-    ``where``, a rule of jaxreg, takes the place of ``config.where``. The proximal step after
-    momentum μ is as long as the momentum makes the gradient's: learning_rate / (1 − μ), or its
-    fixed points would not minimise loss + penalty.
+    ``where``, a rule of jaxreg, takes the place of ``config.where``.
     """
     schedule = multiplier(config, steps)
-    learning_rate = _times(config.learning_rate, schedule)
+    learning_rate = times(config.learning_rate, schedule)
     base = {
         "sgd": lambda: optax.sgd(learning_rate),
         "momentum": lambda: optax.sgd(learning_rate, momentum=MOMENTUM),
         "adam": lambda: adam(learning_rate),
     }[config.optimizer]()
-    rate = config.decay_rate(config.coupling)
     where = WHERE[config.where] if where is None else where
-    reach = 1 / (1 - MOMENTUM) if config.optimizer == "momentum" else 1.0
-    chain = {
-        "loss": lambda: [base],
-        "coupled": lambda: [_coupled(config, where), base],
-        "decoupled": lambda: [base, jaxreg.decoupled_decay(rate, learning_rate, where=where)],
-        "independent": lambda: [base, jaxreg.decoupled_decay(rate, schedule, where=where)],
-        "proximal": lambda: [
-            base,
-            jaxreg.proximal_step(penalty(config, where), _times(reach, learning_rate)),
-        ],
-    }[config.coupling]()
-    return optax.chain(*chain)
+    given = Ingredients(config, base, penalty(config, where), where, learning_rate, schedule)
+    form = FORMS[config.coupling]
+    return optax.chain(*form.build(form, given))
 
 
 def adam(
@@ -133,16 +121,6 @@ def adam(
         return rounded[0] / exact[0] * jnp.sqrt(exact[1] / rounded[1])
 
     return optax.chain(optax.adam(learning_rate, b1, b2, **kwargs), optax.scale_by_schedule(repair))
-
-
-def _coupled(config: Config, where: Any) -> optax.GradientTransformation:
-    if config.penalty == "l2":
-        return optax.add_decayed_weights(2 * config.strength, mask=where.mask)
-    return jaxreg.add_penalty_gradient(penalty(config, where))
-
-
-def _times(factor: Any, schedule: Any) -> Any:
-    return (lambda step: factor * schedule(step)) if callable(schedule) else factor * schedule
 
 
 def pixels(images: jax.Array, dtype: Any) -> jax.Array:

@@ -14,7 +14,7 @@ from experiments.coupling import findings as what
 from experiments.coupling import names
 from experiments.coupling.findings import EDGE, MARGIN, MEAN_REGRET, Finding
 from experiments.coupling.results import Results
-from experiments.paired.setup import Axis
+from experiments.decay_form import Axis
 from experiments.statistics import surface
 from experiments.statistics.resample import Estimate
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from experiments.coupling import nature
-from experiments.coupling.config import StudyConfig
-from experiments.coupling.grid import Grid, grid_of, has_view, points, reach
+from experiments.coupling.config import NO_DECAY, StudyConfig
+from experiments.coupling.grid import Grid, grid_of, on_axis, points
 from experiments.coupling.regimes import Panel
 from experiments.coupling.search import Cell, search
+from experiments.decay_form import Axis
 from experiments.paired.sample import Source
 from experiments.paired.trainings import Trainings
 from experiments.records import append, read
@@ -51,7 +52,7 @@ class Study:
     @property
     def columns(self) -> list[None]:
         """The column of no decay, if it is wanted."""
-        return [None] if "none" in (self.config.forms or ()) else []
+        return [None] if NO_DECAY in (self.config.forms or ()) else []
 
     def count(self, panel: Panel) -> int:
         """Trainings of a panel, the coarse pass not counted."""
@@ -98,10 +99,8 @@ class Study:
             "setup": dataclasses.asdict(panel.setup),
             "steps": panel.setup.steps,
             "grid": dataclasses.asdict(panel.grid),
-            "reach": reach(panel.setup, panel.form),
-            "views": [
-                axis for axis in ("strength", "rate") if has_view(panel.setup, panel.form, axis)
-            ],
+            "reach": panel.reach,
+            "views": panel.views,
             "seeds": self.seeds,
             "undecayed": bool(self.columns),
             "nature": nature.nature(panel.setup, self.source),
@@ -148,8 +147,8 @@ class Study:
         """
         rows, columns, seeds = zip(*cells, strict=True)
         grid = panel.grid
-        learning_rates = grid.learning_rate * grid.row_ratio ** np.array(rows, float)
-        decays = [0.0 if j is None else grid.decay * grid.ratio ** float(j) for j in columns]
+        learning_rates = [grid.learning_rate_of(row) for row in rows]
+        decays = [grid.decay_of(column) for column in columns]
         found: list[dict[str, Any]] = []
 
         def receive(rows: slice, results: Mapping[str, np.ndarray]) -> None:
@@ -169,12 +168,10 @@ class Study:
         self, panel: Panel, cell: tuple[int, int | None, int], result: Mapping[str, Any]
     ) -> dict[str, Any]:
         row, column, seed = cell
-        grid, form = panel.grid, panel.form
-        learning_rate = grid.learning_rate * grid.row_ratio**row
-        decay = 0.0 if column is None else grid.decay * grid.ratio**column
-        factor = 2 * reach(panel.setup, form) * learning_rate
-        strength = decay if grid.axis == "strength" else decay / factor
-        rate = decay if grid.axis == "rate" else strength * factor
+        grid = panel.grid
+        learning_rate, decay = grid.learning_rate_of(row), grid.decay_of(column)
+        both: tuple[Axis, ...] = ("strength", "rate")
+        known = {axis: on_axis(axis, decay, grid.axis, learning_rate, panel.reach) for axis in both}
         shown = {name: _short(result[name]) for name in CURVES} if seed == 0 else {}
         weights = ("histogram", "largest") if seed == 0 else ()
         return {
@@ -184,8 +181,8 @@ class Study:
             "column": None if column is None else column - grid.columns[0],
             "seed": self.seeds[seed],
             "learning_rate": learning_rate,
-            "strength": strength,
-            "rate": rate if has_view(panel.setup, form, "rate") else None,
+            "strength": known["strength"],
+            "rate": known["rate"] if "rate" in panel.views else None,
             "diverged": diverged(result),
             **{name: result[name] for name in (*MEASURED, *weights)},
             **shown,

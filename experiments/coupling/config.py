@@ -5,14 +5,27 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from typing_extensions import Doc
 
 from experiments import models
 from experiments.config import ConfigError, Optimizer
 from experiments.coupling.regimes import Panel, Regime, panels
+from experiments.forms import FORMS, in_study
 from experiments.paired.setup import Decayed
 
-Shown = Literal["none", "coupled", "decoupled", "independent", "proximal"]
+NO_DECAY = "none"
+
+
+def _about_forms() -> str:
+    shown = in_study()
+    options = (f"{name}: {FORMS[name].studied.option}." for name in shown)
+    left_out = (name for name in shown if name not in in_study("standard"))
+    return (
+        f"{' '.join(options)} {NO_DECAY}: no decay, for comparison. If not given: all but "
+        f"{', '.join(left_out)}."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +39,10 @@ class StudyConfig:
     c: what people run: a BatchNorm network with and without decay of its output layer, a plain
     one. custom: a BatchNorm network, to be changed by the options below. If not given: a b."""
 
-    forms: tuple[Shown, ...] | None = None
-    """coupled: λ‖w‖² in the loss. decoupled: beside the step, times the learning rate (AdamW of
-    PyTorch and optax). independent: likewise, times the schedule alone (AdamW as published).
-    proximal: its proximal operator after the step. none: no decay, for comparison. If not given:
-    all but proximal."""
+    forms: Annotated[
+        tuple[Literal[NO_DECAY, *in_study()], ...] | None,  # pyright: ignore[reportInvalidTypeForm]
+        Doc(_about_forms()),
+    ] = None
 
     optimizers: tuple[Optimizer, ...] | None = None
     """sgd, momentum (0.9), adam (0.9, 0.999). If not given: sgd adam."""
@@ -128,23 +140,12 @@ SETTINGS = (
 )
 AROUND = ("resume", "platform", "per_device", "compilation_cache")
 """Options that are no settings of the study: a study that goes on may have others."""
-STANDARD: dict[str, Any] = {
-    "regime": ("a", "b"),
-    "forms": ("none", "coupled", "decoupled", "independent"),
-    "optimizers": ("sgd", "adam"),
-    "seeds": 5,
-}
+STANDARD: dict[str, Any] = {"regime": ("a", "b"), "optimizers": ("sgd", "adam"), "seeds": 5}
 """Of options that are not given."""
-QUICKLY: dict[str, Any] = {
-    **STANDARD,
-    "forms": ("none", "decoupled", "independent"),
-    "rows": 4,
-}
-EVERYTHING: dict[str, Any] = {
-    "regime": ("a", "b", "c"),
-    "forms": ("none", "coupled", "decoupled", "independent", "proximal"),
-    "optimizers": ("sgd", "momentum", "adam"),
-    "seeds": 8,
+PRESETS: dict[str, dict[str, Any]] = {
+    "standard": STANDARD,
+    "quick": {**STANDARD, "rows": 4},
+    "full": {"regime": ("a", "b", "c"), "optimizers": ("sgd", "momentum", "adam"), "seeds": 8},
 }
 QUICK_EPOCHS: dict[str, float] = {"a": 16.0, "b": 1000.0, "c": 16.0, "custom": 16.0}
 
@@ -156,9 +157,13 @@ def resolved(config: StudyConfig) -> StudyConfig:
       ConfigError: if they do not.
     """
     _check(config)
-    wanted = EVERYTHING if config.full else QUICKLY if config.quick else STANDARD
+    wanted = _preset("full" if config.full else "quick" if config.quick else "standard")
     left = {name: value for name, value in wanted.items() if getattr(config, name) is None}
     return dataclasses.replace(config, **left)
+
+
+def _preset(name: str) -> dict[str, Any]:
+    return {**PRESETS[name], "forms": (NO_DECAY, *in_study(name))}
 
 
 def _check(config: StudyConfig) -> None:
@@ -167,7 +172,7 @@ def _check(config: StudyConfig) -> None:
     for name in ("regime", "forms", "optimizers"):
         if getattr(config, name) == ():
             raise ConfigError(f"--{name}: expected at least one, got none")
-    if config.forms and set(config.forms) == {"none"}:
+    if config.forms and set(config.forms) == {NO_DECAY}:
         raise ConfigError("--forms: expected one that decays beside none; add decoupled")
     for name in ("seeds", "pool", "hidden", "examples", "batch_size", "rows", "per_device"):
         value = getattr(config, name)
@@ -204,8 +209,9 @@ def planned(config: StudyConfig) -> list[Panel]:
     given = {name: getattr(config, name) for name in SETTINGS}
     changes = {name: value for name, value in given.items() if value is not None}
     names = ("regime", "optimizers", "forms")
-    regime, optimizers, forms = (getattr(config, name) or STANDARD[name] for name in names)
-    decaying = [form for form in forms if form != "none"]
+    standard = _preset("standard")
+    regime, optimizers, forms = (getattr(config, name) or standard[name] for name in names)
+    decaying = [form for form in forms if form != NO_DECAY]
     found = panels(regime, optimizers, decaying, changes)
     if config.quick and config.epochs is None:
         found = [_quickly(panel) for panel in found]

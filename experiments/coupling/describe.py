@@ -12,7 +12,7 @@ from experiments.coupling import answer as said
 from experiments.coupling import names
 from experiments.coupling.findings import Finding, findings, identity_gaps
 from experiments.coupling.results import Results
-from experiments.paired.setup import Axis
+from experiments.decay_form import Axis
 from experiments.statistics import surface
 from experiments.statistics.resample import Interval
 

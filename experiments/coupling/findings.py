@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from experiments.coupling.results import Results
-from experiments.paired.setup import Axis
+from experiments.decay_form import Axis
 from experiments.statistics import surface, transfer
 from experiments.statistics.resample import Estimate, estimate
 

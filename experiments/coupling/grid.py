@@ -1,4 +1,8 @@
-"""Grids that are aligned in (log learning rate, log decay), so that two views are one grid."""
+"""Grids that are aligned in (log learning rate, log decay), so that two views are one grid.
+
+The only arithmetic of η, λ and ω is here: where a cell of the lattice lies (`Grid.learning_rate_of`
+and `Grid.decay_of`), and what a decay is on the other axis (`on_axis`).
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from experiments.config import ConfigError
-from experiments.paired.setup import Axis, Form, Setup
-from experiments.training import MOMENTUM
+from experiments.decay_form import Axis
+from experiments.forms import FORMS, trained
+from experiments.paired.setup import Setup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +48,20 @@ class Grid:
     @property
     def learning_rates(self) -> np.ndarray:
         """Ascending, of the rows."""
-        return self.learning_rate * self.row_ratio ** _indices(self.rows)
+        return np.array([self.learning_rate_of(row) for row in _window(self.rows)], float)
 
     @property
     def decays(self) -> np.ndarray:
         """Ascending, of the columns."""
-        return self.decay * self.ratio ** _indices(self.columns)
+        return np.array([self.decay_of(column) for column in _window(self.columns)], float)
+
+    def learning_rate_of(self, row: int) -> float:
+        """η of a row of the lattice."""
+        return self.learning_rate * self.row_ratio**row
+
+    def decay_of(self, column: int | None) -> float:
+        """The decay of a column of the lattice, on the grid's own axis; None is no decay."""
+        return 0.0 if column is None else self.decay * self.ratio**column
 
     @property
     def shift(self) -> int:
@@ -66,12 +79,25 @@ class Grid:
         return round(exact) if self.axis == "rate" else -round(exact)
 
     def table(self, axis: Axis, reach: float) -> np.ndarray:
-        """Every cell's ω or λ [rows, columns]: ω = 2·reach·η·λ. See `reach`."""
-        factor = 2 * reach * self.learning_rates[:, None]
+        """Every cell's ω or λ [rows, columns]: see `on_axis`."""
         own = np.broadcast_to(self.decays, self.shape)
-        if axis == self.axis:
-            return own.copy()
-        return own * factor if axis == "rate" else own / factor
+        return np.array(on_axis(axis, own, self.axis, self.learning_rates[:, None], reach))
+
+
+def on_axis(axis: Axis, decay: Any, given: Axis, learning_rate: Any, reach: float) -> Any:
+    """``decay``, ``given`` as one of λ and ω, as the other or the same: ω = 2·reach·η·λ.
+
+    Args:
+      axis: what is wanted.
+      decay: numbers.
+      given: what they are.
+      learning_rate: η, likewise.
+      reach: what momentum makes of the decay: see `Form.reach`.
+    """
+    factor = 2 * reach * learning_rate
+    if axis == given:
+        return decay
+    return decay * factor if axis == "rate" else decay / factor
 
 
 def grid_of(content: Mapping[str, Any]) -> Grid:
@@ -80,32 +106,18 @@ def grid_of(content: Mapping[str, Any]) -> Grid:
     return Grid(**{**content, **windows})
 
 
-def _indices(window: tuple[int, int]) -> np.ndarray:
+def _window(window: tuple[int, int]) -> range:
     first, count = window
-    return np.arange(first, first + count, dtype=float)
-
-
-def reach(setup: Setup, form: Form) -> float:
-    """What momentum μ makes of a decay that passes through it: 1/(1 − μ)."""
-    through = setup.optimizer == "momentum" and form != "decoupled"
-    return 1 / (1 - MOMENTUM) if through else 1.0
-
-
-def has_view(setup: Setup, form: Form, axis: Axis) -> bool:
-    """Whether decay of this form can be said on this axis: Adam with L2 has no decay per step."""
-    return axis == "strength" or not (form == "coupled" and setup.optimizer == "adam")
+    return range(first, first + count)
 
 
 def points(
-    setup: Setup, form: Form, learning_rates: Any, decays: Any, axis: Axis, seeds: Any
+    setup: Setup, form: str, learning_rates: Any, decays: Any, axis: Axis, seeds: Any
 ) -> dict[str, np.ndarray]:
-    """What `Trainings.run` takes, from arrays of equal length; ``decays`` on ``axis``."""
-    η = np.asarray(learning_rates, np.float64)
-    decay = np.asarray(decays, np.float64)
-    wanted: Axis = "rate" if form == "decoupled" else "strength"
-    if wanted != axis:
-        factor = 2 * reach(setup, form) * η
-        decay = decay * factor if wanted == "rate" else decay / factor
+    """What trainings of a form run over, from arrays of equal length; ``decays`` on ``axis``."""
+    η, decay = (np.asarray(values, np.float64) for values in (learning_rates, decays))
+    wanted = trained(FORMS[form]).axis
+    decay = on_axis(wanted, decay, axis, η, FORMS[form].reach(setup.optimizer))
     return {
         "learning_rate": η.astype(np.float32),
         wanted: decay.astype(np.float32),

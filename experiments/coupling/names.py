@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from experiments.coupling.grid import has_view
 from experiments.coupling.results import Results
-from experiments.paired.setup import Axis, Form, Setup
+from experiments.decay_form import Axis, Names
+from experiments.forms import FORMS
+from experiments.paired.setup import Setup
 
 
 class Named(Protocol):
@@ -16,36 +17,10 @@ class Named(Protocol):
     @property
     def setup(self) -> Setup: ...
     @property
-    def form(self) -> Form: ...
+    def form(self) -> str: ...
 
 
 SYMBOL: dict[Axis, str] = {"strength": "λ", "rate": "ω"}
-_NAMES: dict[tuple[str, str], tuple[str, str, str | None]] = {
-    ("sgd", "decoupled"): (
-        "SGD",
-        "SGD with L2 = SGDW, times the learning rate",
-        "SGDW as published",
-    ),
-    ("sgd", "proximal"): ("proximal SGD", "prox of λ‖w‖² after SGD", "the same by its ω"),
-    ("momentum", "decoupled"): (
-        "SGDW with momentum",
-        "SGDW, times the learning rate",
-        "SGDW as published",
-    ),
-    ("momentum", "coupled"): (
-        "momentum with L2",
-        "momentum with L2 in the loss",
-        "the same by its ω at rest",
-    ),
-    ("momentum", "proximal"): (
-        "proximal momentum",
-        "prox of λ‖w‖² after momentum",
-        "the same by its ω",
-    ),
-    ("adam", "decoupled"): ("AdamW", "AdamW of PyTorch and optax", "AdamW as published"),
-    ("adam", "coupled"): ("Adam with L2", "Adam with L2 in the loss", None),
-    ("adam", "proximal"): ("proximal Adam", "prox of λ‖w‖² after Adam", "the same by its ω"),
-}
 _REGIMES = {
     "a": ("invariant", "everything that decays is scale-invariant"),
     "b": ("linear", "the penalty decides where training ends"),
@@ -75,7 +50,7 @@ def regime_title(group: Sequence[Results]) -> str:
 
 def title(panel: Named, alone: bool = True) -> str:
     """As ``AdamW``; with the network if the regime has several."""
-    name = _NAMES[panel.setup.optimizer, panel.form][0]
+    name = _names(panel).title
     return name if alone else f"{name}: {network(panel)}"
 
 
@@ -91,6 +66,9 @@ def network(panel: Named) -> str:
 
 def label(panel: Named, axis: Axis) -> str | None:
     """What the form is called when its decay is said on this axis; None if it cannot be."""
-    if not has_view(panel.setup, panel.form, axis):
-        return None
-    return _NAMES[panel.setup.optimizer, panel.form][1 if axis == "strength" else 2]
+    names = _names(panel)
+    return names.strength if axis == "strength" else names.rate
+
+
+def _names(panel: Named) -> Names:
+    return FORMS[panel.form].studied.names[panel.setup.optimizer]

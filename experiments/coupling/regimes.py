@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from experiments.config import Optimizer
-from experiments.coupling.grid import Grid, has_view
-from experiments.paired.setup import Axis, Form, Setup
+from experiments.coupling.grid import Grid, on_axis
+from experiments.decay_form import Axis
+from experiments.forms import FORMS, in_study
+from experiments.paired.setup import Setup
 
 Regime = Literal["a", "b", "c", "custom"]
 
@@ -35,7 +37,7 @@ class Panel:
 
     regime: Regime
     setup: Setup
-    form: Form
+    form: str
     grid: Grid
 
     @property
@@ -43,6 +45,16 @@ class Panel:
         """As ``a-invariant-all-sgd-decoupled``: a name for records and pages."""
         setup = self.setup
         return f"{self.regime}-{setup.model}-{setup.decayed}-{setup.optimizer}-{self.form}"
+
+    @property
+    def reach(self) -> float:
+        """What momentum makes of its decay."""
+        return FORMS[self.form].reach(self.setup.optimizer)
+
+    @property
+    def views(self) -> tuple[Axis, ...]:
+        """The axes on which its decay can be given."""
+        return FORMS[self.form].views(self.setup.optimizer)
 
 
 def panels(
@@ -56,7 +68,7 @@ def panels(
     Args:
       regimes: which set-ups.
       optimizers: each with every form.
-      forms: coupled, decoupled, independent, proximal; none is a column of each heat map.
+      forms: those of `forms.in_study`; none is a column of each heat map.
       changes: settings that take the place of a set-up's own.
     """
     return [
@@ -76,25 +88,29 @@ def setups(regime: Regime, optimizer: Optimizer) -> list[Setup]:
     return [dataclasses.replace(setup, optimizer=optimizer) for setup in found]
 
 
-def trained(optimizer: Optimizer, forms: Sequence[str]) -> list[Form]:
-    """The programs that show these forms: lr-scaled and independent decay are two views of one,
-    and under plain SGD a penalty in the loss is a third."""
-    decoupled = {"decoupled", "independent"} | ({"coupled"} if optimizer == "sgd" else set())
-    found: list[Form] = []
-    if decoupled & set(forms):
-        found.append("decoupled")
-    if "coupled" in forms and optimizer != "sgd":
-        found.append("coupled")
-    if "proximal" in forms:
-        found.append("proximal")
-    return found
+def trained(optimizer: Optimizer, forms: Sequence[str]) -> list[str]:
+    """The forms whose heat maps show these, those first that are trained by their ω.
+
+    lr-scaled and independent decay are two views of one program, and under plain SGD a penalty in
+    the loss is a third.
+    """
+    shown = {FORMS[name].shown_by(optimizer) for name in forms}
+    return sorted((n for n in in_study() if n in shown), key=lambda n: FORMS[n].rate is None)
 
 
-def panel(regime: Regime, setup: Setup, form: Form) -> Panel:
+def panel(regime: Regime, setup: Setup, form: str) -> Panel:
     """A heat map with the grid that its search starts from."""
-    axis: Axis = "rate" if has_view(setup, form, "rate") else "strength"
-    start = _START[axis].get(regime, _START[axis]["custom"])[setup.optimizer]
-    return Panel(regime, setup, form, Grid(axis, *start))
+    axis: Axis = "rate" if "rate" in FORMS[form].views(setup.optimizer) else "strength"
+    return Panel(regime, setup, form, Grid(axis, *_start(axis, regime, setup.optimizer)))
+
+
+def _start(axis: Axis, regime: Regime, optimizer: Optimizer) -> tuple[Any, ...]:
+    """Where the search starts; by λ at the ω of the other table, if there is nothing better."""
+    known = _START[axis].get(regime, _START[axis]["custom"])
+    if optimizer in known:
+        return known[optimizer]
+    learning_rate, decay, *rest = _start("rate", regime, optimizer)
+    return learning_rate, on_axis("strength", decay, "rate", learning_rate, 1.0), *rest
 
 
 def _window(

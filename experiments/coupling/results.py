@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from experiments.coupling.grid import Grid, grid_of
-from experiments.paired.setup import POINTS, Axis, Form, Setup
+from experiments.decay_form import Axis
+from experiments.paired.setup import POINTS, Setup
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,10 +21,10 @@ class Results:
     Attributes:
       id: of the panel.
       regime: a, b, c or custom.
-      form: coupled, decoupled or proximal.
+      form: of `experiments.forms`.
       setup: what the trainings have in common.
       grid: learning rates and decays.
-      reach: what momentum makes of the decay, see `grid.reach`.
+      reach: what momentum makes of the decay, see `Form.reach`.
       views: the axes on which its decay can be said.
       nature: what theory can hold on to: invariant, linear or neither.
       seeds: in the order of the arrays.
@@ -37,7 +38,7 @@ class Results:
 
     id: str
     regime: str
-    form: Form
+    form: str
     setup: Setup
     grid: Grid
     reach: float

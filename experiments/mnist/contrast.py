@@ -17,19 +17,12 @@ import jax
 import numpy as np
 
 from experiments import runner, training
-from experiments.config import Config, Coupling
+from experiments.config import Config
 from experiments.data import Dataset
+from experiments.forms import FORMS, pairs
 
 SAME = 1e-9
 """Largest |Δw| that passes for rounding: float64 has 16 digits, and the steps are a thousand."""
-
-PAIRS: tuple[tuple[Coupling, Coupling], ...] = (
-    ("loss", "coupled"),
-    ("loss", "decoupled"),
-    ("decoupled", "independent"),
-    ("loss", "proximal"),
-    ("decoupled", "proximal"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +30,8 @@ class Comparison:
     """How far apart two couplings of one optimizer end: ``difference`` is the largest |Δw|."""
 
     optimizer: str
-    first: Coupling
-    second: Coupling
+    first: str
+    second: str
     difference: float
 
     @property
@@ -59,23 +52,16 @@ def contrast(config: Config, dataset: Dataset) -> Iterator[Comparison]:
       One comparison per optimizer and pair of couplings that the penalty has.
     """
     optimizers = tuple(dict.fromkeys((config.optimizer, "adam")))
-    couplings = tuple(dict.fromkeys(itertools.chain(*pairs(config))))
+    compared = pairs(config.penalty)
+    couplings = tuple(dict.fromkeys(itertools.chain(*compared)))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         trained = {
             (optimizer, coupling): pool.submit(_trained, config, dataset, optimizer, coupling)
             for optimizer, coupling in itertools.product(optimizers, couplings)
         }
-        for optimizer, (first, second) in itertools.product(optimizers, pairs(config)):
+        for optimizer, (first, second) in itertools.product(optimizers, compared):
             ends = (trained[optimizer, coupling].result() for coupling in (first, second))
             yield Comparison(optimizer, first, second, _difference(*ends))
-
-
-def pairs(config: Config) -> list[tuple[Coupling, Coupling]]:
-    """The pairs to compare: decoupled decay is a form of l2 alone."""
-    forms = {"loss", "coupled", "proximal"} | (
-        {"decoupled", "independent"} if config.penalty == "l2" else set()
-    )
-    return [pair for pair in PAIRS if forms.issuperset(pair)]
 
 
 def _trained(config: Config, dataset: Dataset, optimizer: Any, coupling: Any) -> Any:
@@ -98,19 +84,10 @@ def _difference(params: Any, reference: Any) -> float:
 
 def describe(comparison: Comparison, config: Config) -> str:
     """One line of the table, as ``Adam  in loss ≠ adamw(weight_decay=0.0001)  max |Δw| 1.2``."""
-    decay = f"{config.decay_rate('decoupled'):g}"
-    independent = f"{config.decay_rate('independent'):g}"
-    adam = comparison.optimizer == "adam"
-    names = {
-        "loss": "in loss",
-        "coupled": f"add_decayed_weights({decay})"
-        if config.penalty == "l2"
-        else "add_penalty_gradient",
-        "decoupled": f"adamw(weight_decay={decay})" if adam else f"decoupled_decay({decay}, η_t)",
-        "independent": f"decoupled_decay({independent}, s_t)",
-        "proximal": "proximal_step",
-    }
+    own = dataclasses.replace(config, optimizer=comparison.optimizer)  # pyright: ignore
+    forms = FORMS[comparison.first], FORMS[comparison.second]
+    first, second = (form.code(form, own) for form in forms)
     sign = "=" if comparison.same else "≠"
     optimizer = {"sgd": "SGD", "momentum": "momentum", "adam": "Adam"}[comparison.optimizer]
-    relation = f"{names[comparison.first]} {sign} {names[comparison.second]}"
+    relation = f"{first} {sign} {second}"
     return f"{optimizer:<9}{relation:<60}max |Δw| {comparison.difference:.1e}"

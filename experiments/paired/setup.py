@@ -7,10 +7,9 @@ from typing import Literal
 
 from experiments import models
 from experiments.config import Config, Optimizer
+from experiments.forms import FORMS, trained
 
 Decayed = Literal["all", "weights", "hidden"]
-Form = Literal["coupled", "decoupled", "proximal"]
-Axis = Literal["rate", "strength"]
 
 POINTS = 20
 """Times of a training at which its curves are recorded."""
@@ -49,14 +48,13 @@ class Setup:
         exact = self.epochs * self.examples / self.batch_size
         return max(round(exact / POINTS), 1) * POINTS
 
-    def config(self, form: Form) -> Config:
+    def config(self, form: str) -> Config:
         """The settings of the optimizer, for `experiments.training`.
 
-        A decoupled form is trained by its decay per step ω, which the schedule alone multiplies:
-        both of its parametrisations are views of that.
+        ``form`` is that of a heat map, which may train another: see `forms.trained`.
         """
         return Config(
-            coupling="independent" if form == "decoupled" else form,
+            coupling=trained(FORMS[form]).name,
             optimizer=self.optimizer,
             schedule=self.schedule,
             batch_size=self.batch_size,

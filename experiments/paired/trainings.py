@@ -15,7 +15,7 @@ import optax
 import jaxreg
 from experiments import models, training
 from experiments.paired.sample import Shared, Source, shared
-from experiments.paired.setup import Form, Setup
+from experiments.paired.setup import Setup
 
 BINS = np.linspace(-1, 1, 42)
 """Of the histograms of the weights, over the largest of them."""
@@ -33,7 +33,7 @@ class Trainings:
     """
 
     setup: Setup
-    form: Form
+    form: str
     source: Source
     seeds: tuple[int, ...]
 

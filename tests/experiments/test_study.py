@@ -19,6 +19,7 @@ from experiments.coupling.config import StudyConfig, planned, resolved
 from experiments.coupling.grid import Grid
 from experiments.coupling.results import Results
 from experiments.data import Dataset, Split, load
+from experiments.forms import FORMS
 from experiments.paired import sample, setup
 from experiments.paired.setup import Setup
 from experiments.paired.trainings import BINS, Trainings
@@ -175,7 +176,7 @@ def reference_optimizer(optimizer: str, form: str, learning_rate: float, ω: flo
 def test_a_training_is_the_loop_that_it_says(optimizer, form, digits):
     config = small("invariant", optimizer)
     learning_rate, ω = {"sgd": 0.5, "momentum": 0.05, "adam": 0.02}[optimizer], 0.02
-    reach = grids.reach(config, form)
+    reach = FORMS[form].reach(config.optimizer)
     λ = ω / (2 * reach * learning_rate)
     trainings = Trainings(config, form, digits, (4, 5))
     axis = "strength" if (optimizer, form) == ("adam", "coupled") else "rate"
@@ -258,8 +259,8 @@ def test_both_views_are_one_grid():
 
 def test_what_momentum_makes_of_a_decay_that_passes_through_it():
     config = small("simple", "momentum")
-    assert grids.reach(config, "coupled") == pytest.approx(10)
-    assert grids.reach(config, "decoupled") == 1
+    assert FORMS["coupled"].reach(config.optimizer) == pytest.approx(10)
+    assert FORMS["decoupled"].reach(config.optimizer) == 1
     found = grids.points(config, "coupled", [0.1], [1e-3], "rate", [0])
     np.testing.assert_allclose(found["strength"], 1e-3 / (2 * 10 * 0.1), rtol=1e-6)
 

@@ -1,7 +1,6 @@
 """The training is what it says: against a network and optimizers written in NumPy alone."""
 
 import dataclasses
-from typing import get_args
 
 import jax
 import numpy as np
@@ -9,7 +8,8 @@ import optax
 import pytest
 
 from experiments import runner, training
-from experiments.config import Config, Coupling, resolved
+from experiments.config import Config, resolved
+from experiments.forms import FORMS
 
 SMALL = Config(hidden=5, batch_size=16, epochs=3, learning_rate=0.05, strength=0.02)
 
@@ -106,7 +106,7 @@ def update(config: Config, w, g, memory, s, t, chosen):
 
 
 CASES = [
-    *({"coupling": c, "optimizer": "adam", "schedule": "cosine"} for c in get_args(Coupling)),
+    *({"coupling": c, "optimizer": "adam", "schedule": "cosine"} for c in FORMS),
     {"coupling": "decoupled", "optimizer": "adam", "rate": 0.3},
     {"coupling": "independent", "optimizer": "adam", "rate": 0.03, "schedule": "cosine"},
     {
@@ -136,7 +136,7 @@ def test_follows_the_recurrence_written_in_numpy(case, tiny):
 
 def test_forms_under_adam_differ_pairwise_but_for_the_two_identities(tiny):
     """loss ≡ coupled, and decoupled ≡ independent because ω = 2λ and 2αλ are chosen to agree."""
-    ends = {c: trained(settings(coupling=c, optimizer="adam"), tiny)[0] for c in get_args(Coupling)}
+    ends = {c: trained(settings(coupling=c, optimizer="adam"), tiny)[0] for c in FORMS}
     for first, a in ends.items():
         for second, b in ends.items():
             far = max(

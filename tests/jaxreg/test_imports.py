@@ -53,7 +53,16 @@ LAYERS = {
         ("__init__",),  # 7: the public names
     ),
     "experiments": (
-        ("__init__", "config", "data.dataset", "data.tfds", "data.sources", "data.__init__"),
+        (
+            "__init__",
+            "decay_form",
+            "forms",
+            "config",
+            "data.dataset",
+            "data.tfds",
+            "data.sources",
+            "data.__init__",
+        ),
         ("records", "command"),
         ("models", "training", "devices", "runner", "sweeping"),
         ("curves",),
