@@ -12,8 +12,9 @@ penalty a sum over entries, no ½. Its gradient is 2λw. `convert` speaks the ot
 The map of the house, from the ground up:
 
 - penalties: a `Penalty` is data: scale it, add it, select leaves with ``.on(...)``, take ``.prox``
-  and ``.grad``. What has no settings is an object, what has settings a call. `Penalty`, `pytree`
-  and `static` make your own, and `jaxreg.testing.check_penalty` proves it.
+  and ``.grad``. What has no settings is an object, what has settings a call. `Penalty` or
+  `Constraint`, with `pytree` and `static`, make your own, and `jaxreg.testing.check_penalty`
+  proves it.
 
   - entrywise: `l1`, `l2`, `elastic_net`, `huber`; not convex: `log_sum`, `mcp`, `scad`, `l0`
   - groups: `group_lasso`, `sparse_group_lasso`
@@ -58,6 +59,7 @@ from jaxreg._describe import describe as describe
 from jaxreg._messages.names import absent as _absent
 from jaxreg._objective import Parts as Parts
 from jaxreg._objective import regularized as regularized
+from jaxreg._penalty.constraint import Constraint as Constraint
 from jaxreg._penalty.penalty import Penalty as Penalty
 from jaxreg._select.select import biases as biases
 from jaxreg._select.select import weights as weights

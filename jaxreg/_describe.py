@@ -86,7 +86,7 @@ def describe(params: Any, where: Any = None) -> Coverage | PenaltyCoverage:
     _require_parameters_first(params)
     leaves = _trees.leaves(params)
     if isinstance(where, Penalty):
-        rows = [(repr(term), _coverage(leaves, term.where)) for term in where._terms()]
+        rows = [(repr(term), _coverage(leaves, term.where)) for term in where.terms]
         return PenaltyCoverage(tuple(rows))
     return _coverage(leaves, rule(where))
 

@@ -14,7 +14,8 @@ from jax.typing import ArrayLike
 
 from jaxreg import _numbers, prox
 from jaxreg._messages.calls import explained
-from jaxreg._penalty.penalty import Constraint, Penalty, ready_made
+from jaxreg._penalty.constraint import Constraint
+from jaxreg._penalty.penalty import Penalty, ready_made
 from jaxreg._trees import pytree
 
 
@@ -46,7 +47,7 @@ class NonNegative(Constraint):
     """
 
     __name__ = "non_negative"
-    convex_entrywise: ClassVar[bool] = True
+    entrywise: ClassVar[bool] = True
     interval: ClassVar[bool] = True
     homogeneous: ClassVar[bool] = True
 
@@ -72,7 +73,7 @@ class Box(Constraint):
     upper: Any
 
     __name__ = "box"
-    convex_entrywise: ClassVar[bool] = True
+    entrywise: ClassVar[bool] = True
     interval: ClassVar[bool] = True
 
     def misfit(self, w: jax.Array) -> str | None:

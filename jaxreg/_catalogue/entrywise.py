@@ -48,7 +48,8 @@ class L2(Penalty):
 
     __name__ = "l2"
     quadratic: ClassVar[bool] = True
-    convex_entrywise: ClassVar[bool] = True
+    entrywise: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
         return jnp.sum(_numbers.squared_modulus(w))
@@ -89,7 +90,8 @@ class L1(Penalty):
     """
 
     __name__ = "l1"
-    convex_entrywise: ClassVar[bool] = True
+    entrywise: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
     homogeneous: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
@@ -138,7 +140,8 @@ class Huber(Penalty):
     delta: Any
 
     __name__ = "huber"
-    convex_entrywise: ClassVar[bool] = True
+    entrywise: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
         size = _numbers.modulus(w)

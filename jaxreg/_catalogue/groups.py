@@ -15,7 +15,8 @@ from jax.typing import ArrayLike
 from jaxreg import _metric_prox, _numbers, prox
 from jaxreg._catalogue.entrywise import l1
 from jaxreg._messages.calls import explained
-from jaxreg._penalty.penalty import Constraint, Penalty
+from jaxreg._penalty.constraint import Constraint
+from jaxreg._penalty.penalty import Penalty
 from jaxreg._trees import pytree, static
 
 Axis = int | tuple[int, ...]
@@ -28,6 +29,7 @@ class GroupLasso(Penalty):
     axis: Axis = static()
 
     __name__ = "group_lasso"
+    convex: ClassVar[bool] = True
     homogeneous: ClassVar[bool] = True
     radial: ClassVar[bool] = True
     widens: ClassVar[bool] = True

@@ -66,6 +66,7 @@ class Nuclear(_OnMatrices):
     """
 
     __name__ = "nuclear"
+    convex: ClassVar[bool] = True
     homogeneous: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
@@ -109,6 +110,7 @@ class Spectral(_OnMatrices):
     """
 
     __name__ = "spectral"
+    convex: ClassVar[bool] = True
     homogeneous: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:

@@ -15,7 +15,8 @@ from jax.typing import ArrayLike
 
 from jaxreg import _numbers, prox
 from jaxreg._messages.calls import explained
-from jaxreg._penalty.penalty import Gradientless, Penalty, ready_made
+from jaxreg._penalty.constraint import Gradientless
+from jaxreg._penalty.penalty import Penalty, ready_made
 from jaxreg._trees import pytree
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
+from jaxreg._penalty.term import Term
 from jaxreg._trees import Leaf
-
-if TYPE_CHECKING:
-    from jaxreg._penalty.term import Term
 
 
 def prox_of_sum(leaf: Leaf, terms: Sequence[Term], step: ArrayLike) -> Any:
@@ -113,8 +111,9 @@ def _exact_after(later: Term, earlier: Term, ndim: int, diagonal: bool) -> bool:
     methods for hierarchical sparse coding* (arXiv:1009.2139).
     """
     if later.unit.interval:
-        return earlier.unit.convex_entrywise
+        return earlier.unit.entrywise and earlier.unit.convex
     evenly_shrunk = frozenset() if diagonal else later.unit.coupled_axes(ndim)
     within = earlier.unit.coupled_axes(ndim) <= evenly_shrunk
     same_centre = later.reference is earlier.reference
-    return later.unit.radial and earlier.unit.homogeneous and within and same_centre
+    is_norm = earlier.unit.convex and earlier.unit.homogeneous
+    return later.unit.radial and is_norm and within and same_centre

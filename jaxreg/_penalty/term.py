@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxreg import _numbers, _trees
+from jaxreg._penalty.unit import Unit
 from jaxreg._select.rules import Where, everything
 from jaxreg._trees import Leaf, pytree, static
-
-if TYPE_CHECKING:
-    from jaxreg._penalty.penalty import Penalty
 
 
 @pytree
@@ -23,7 +21,7 @@ class Term:
     """strength · unit(leaf − reference), over the leaves that a rule selects."""
 
     strength: Any
-    unit: Penalty
+    unit: Unit
     reference: dict[str, jax.Array] | None  # by name, and shared by all terms of one `around`
     where: Where = static()
 

@@ -104,7 +104,7 @@ def require(optimizer: Optimizer, params: Any, penalty: Penalty) -> None:
     if found != 1:
         _refuse(f"one with {found or 'none'} in its state")
     leaves = _trees.leaves(params)
-    acts = by_leaf(penalty._terms(), leaves)
+    acts = by_leaf(penalty.terms, leaves)
     names = {leaf.key: leaf.name for leaf, terms in zip(leaves, acts, strict=True) if terms}
     for key, off in _trial(optimizer, params).items():
         if key in names and not off <= TOLERANCE:

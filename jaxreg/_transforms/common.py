@@ -156,7 +156,7 @@ def acting(
     penalty: Penalty, updates: Sequence[Any], leaves: Sequence[Leaf]
 ) -> list[tuple[Any, Leaf, list[Term]]]:
     """For every leaf its update, itself, and the terms that act on it: none where None updates."""
-    terms = by_leaf(penalty._terms(), leaves)
+    terms = by_leaf(penalty.terms, leaves)
     rows = zip(updates, leaves, terms, strict=True)
     return [(u, leaf, some if u is not None else []) for u, leaf, some in rows]
 

@@ -188,7 +188,7 @@ def project(constraint: PenaltyOrSchedule) -> optax.GradientTransformation:
 
 
 def _require_constraint(constraint: Penalty) -> Penalty:
-    loose = [term for term in constraint._terms() if not term.unit.constraint]
+    loose = [term for term in constraint.terms if not term.unit.constraint]
     if loose:
         raise TypeError(
             f"project: expected a constraint, which has no strength, got the penalty {loose[0]!r}; "

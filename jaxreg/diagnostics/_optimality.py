@@ -56,7 +56,7 @@ def optimality(
     rows = zip(
         leaves,
         _measures.matching("grads", grads, leaves),
-        by_leaf(penalty._terms(), leaves),
+        by_leaf(penalty.terms, leaves),
         strict=True,
     )
     return {leaf.name: _residual(leaf, grad, terms, step) for leaf, grad, terms in rows}
@@ -103,12 +103,12 @@ def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
     problems* (arXiv:1011.2234).
     """
     _require_penalty("strength_max", penalty, "penalty, grads")
-    for term in penalty._terms():
+    for term in penalty.terms:
         _require_norm(term)
     leaves = leaves_of("strength_max", grads)
     rows = [
         (leaf._replace(value=-_numbers.widen(leaf.value)), _without_l2(terms))
-        for leaf, terms in zip(leaves, by_leaf(penalty._terms(), leaves), strict=True)
+        for leaf, terms in zip(leaves, by_leaf(penalty.terms, leaves), strict=True)
         if any(not term.unit.constraint for term in terms)
     ]
     if not rows:
@@ -132,7 +132,8 @@ def _require_penalty(function: str, penalty: Any, arguments: str) -> None:
 
 
 def _require_norm(term: Term) -> None:
-    if not (term.unit.homogeneous or term.unit.quadratic) or term.reference is not None:
+    is_norm = term.unit.homogeneous or term.unit.quadratic
+    if not (is_norm and term.unit.convex) or term.reference is not None:
         raise TypeError(
             f"strength_max: expected norms such as l1 and group_lasso, with or without l2, got "
             f"{term!r}; without a kink at zero no strength gives zeros, and for a non-convex "

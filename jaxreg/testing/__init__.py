@@ -24,7 +24,6 @@ from jaxreg.testing._penalty_laws import LAWS, Law
 from jaxreg.testing._transform_laws import TRANSFORM_LAWS, Transform, TransformLaw
 
 SHAPES = ((4, 3), (2, 3, 4))
-CONVEX = ("quadratic", "convex_entrywise", "interval", "homogeneous", "radial")
 DTYPES = (jnp.bfloat16, jnp.float16, jnp.float32, jnp.float64)
 
 
@@ -193,9 +192,9 @@ def _facts(
     penalty: Penalty, tree: Callable[[Any], Any], shape: tuple[int, ...], told: dict[str, Any]
 ) -> frozenset[str]:
     """What is so, as told, or else as the classes of the terms and their refusals say."""
-    units = [term.unit for term in penalty._terms()]
+    units = [term.unit for term in penalty.terms]
     facts = {
-        "convex": all(any(getattr(unit, kind) for kind in CONVEX) for unit in units),
+        "convex": all(unit.convex for unit in units),
         "constraint": all(unit.constraint for unit in units),
         "scalable": not any(unit.constraint for unit in units),
         "differentiable": _accepts(

@@ -32,8 +32,8 @@ LAYERS = {
         ("_trees.__init__",),
         ("prox", "_metric_prox"),  # 0: one array
         ("_select.__init__", "_select.roles", "_select.rules", "_select.select"),  # 1: which leaves
-        ("_penalty.__init__", "_penalty.term", "_penalty.prox_sum"),  # 2: the abstraction
-        ("_penalty.arithmetic", "_penalty.application", "_penalty.penalty"),
+        ("_penalty.__init__", "_penalty.unit", "_penalty.term", "_penalty.prox_sum"),  # 2
+        ("_penalty.arithmetic", "_penalty.application", "_penalty.penalty", "_penalty.constraint"),
         ("_describe",),
         ("_catalogue.__init__", "_catalogue.entrywise", "_catalogue.nonconvex"),  # 3: the catalogue
         ("_catalogue.constraints", "_catalogue.groups", "_catalogue.matrices"),

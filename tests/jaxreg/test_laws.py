@@ -104,7 +104,7 @@ def test_value_and_prox_in_every_container_and_dtype(container):
 
 def check_one(container, dtype, row, strength, seed):
     a, b = arrays(seed, dtype)
-    strength = 1 if row.penalty._terms()[0].unit.constraint else strength
+    strength = 1 if row.penalty.terms[0].unit.constraint else strength
     penalty = row.penalty if strength == 1 else strength * row.penalty
     params = CONTAINERS[container](a, b, jnp.arange(3))
     value = penalty(params)

@@ -36,7 +36,7 @@ def metric_prox(penalty, w=POINT, steps=STEPS) -> Any:
 @jax.jit
 def compiled(penalty, w, steps):
     (leaf,) = _trees.leaves(w)
-    (terms,) = by_leaf(penalty._terms(), [leaf])
+    (terms,) = by_leaf(penalty.terms, [leaf])
     return metric_prox_of_sum(leaf, terms, steps)
 
 
