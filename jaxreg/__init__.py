@@ -67,8 +67,8 @@ from jaxreg._select.select import where as where
 from jaxreg._sweep.grid import grid as grid
 from jaxreg._sweep.run import Sweep as Sweep
 from jaxreg._sweep.run import sweep as sweep
-from jaxreg._transforms.common import add_penalty_gradient as add_penalty_gradient
 from jaxreg._transforms.decay import decoupled_decay as decoupled_decay
+from jaxreg._transforms.penalty_gradient import add_penalty_gradient as add_penalty_gradient
 from jaxreg._transforms.proximal import project as project
 from jaxreg._transforms.proximal import proximal_step as proximal_step
 from jaxreg._trees import pytree as pytree

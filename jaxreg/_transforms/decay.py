@@ -15,12 +15,8 @@ from jaxreg._messages.calls import explained
 from jaxreg._numbers import rounds_away
 from jaxreg._select.rules import Where
 from jaxreg._select.select import where as rule
-from jaxreg._transforms.common import (
-    ScalarOrSchedule,
-    number_at,
-    number_or_schedule,
-    transformation,
-)
+from jaxreg._transforms.frame import transformation
+from jaxreg._transforms.schedules import ScalarOrSchedule, number_at, number_or_schedule
 from jaxreg._trees import Leaf, leaves_of
 
 ADVICE = (

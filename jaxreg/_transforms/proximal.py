@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax.numpy as jnp
 import optax
 
-from jaxreg import _numbers, _trees
-from jaxreg._messages.brief import brief, is_optimizer
+from jaxreg import _numbers
+from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._penalty.penalty import Penalty
-from jaxreg._penalty.prox_sum import metric_prox_of_sum, prox_of_sum
+from jaxreg._penalty.prox_sum import prox_of_sum
 from jaxreg._penalty.term import Term
-from jaxreg._transforms import adam_metric
-from jaxreg._transforms.common import (
+from jaxreg._transforms.frame import acting, arrived, transformation
+from jaxreg._transforms.proximal_in_metric import in_metric
+from jaxreg._transforms.schedules import (
     PenaltyOrSchedule,
     ScalarOrSchedule,
-    acting,
-    beside,
     call_of,
     number_at,
     number_or_schedule,
     penalty_at,
-    rehearse,
     require_penalty,
-    transformation,
     uncalled,
 )
-from jaxreg._trees import Leaf, refuse_numbers
+from jaxreg._trees import Leaf
 
 ADVICE = (
     "write optax.chain(optimizer, proximal_step(penalty, learning_rate)), with the learning rate "
@@ -100,6 +96,7 @@ def proximal_step(
         and parameters are different trees.
       NotImplementedError: in ``init``, if the penalty has no prox (in that metric).
 
+    >>> import jax.numpy as jnp
     >>> from jaxreg import l1
     >>> params = jnp.array([0.2, -2.0])
     >>> optimizer = optax.chain(optax.sgd(0.1), proximal_step(5.0 * l1, 0.1))
@@ -122,7 +119,7 @@ def proximal_step(
         )
     require_penalty("proximal_step", penalty)
     if optimizer is not None or metric is not None:
-        return _in_metric(penalty, _with_metric(learning_rate, optimizer, metric))
+        return in_metric(penalty, learning_rate, optimizer, metric)
     if learning_rate is None:
         raise TypeError(
             "proximal_step: expected learning_rate or optimizer, got neither; write "
@@ -160,6 +157,7 @@ def project(constraint: PenaltyOrSchedule) -> optax.GradientTransformation:
       ValueError: in ``init``, if a rule matches no leaf, or a leaf does not fit; in ``update``,
         without parameters, or if updates and parameters are different trees.
 
+    >>> import jax.numpy as jnp
     >>> from jaxreg import non_negative
     >>> optimizer = optax.chain(optax.sgd(0.1), project(non_negative))
     >>> params = jnp.array([0.2, 2.0])
@@ -206,91 +204,10 @@ def _prox_last(
         length = number_at(name, "learning_rate", step, count)
 
         def landed(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
-            moved = prox_of_sum(_arrived(u, leaf), terms, length) - leaf.value
+            moved = prox_of_sum(arrived(u, leaf), terms, length) - leaf.value
             return _numbers.cast(moved, u.dtype)
 
         rows = acting(penalty_at(name, penalty, count), updates, leaves)
         return [landed(*row) if row[2] else row[0] for row in rows]
 
     return transformation(name, move)
-
-
-def _arrived(u: Any, leaf: Leaf) -> Leaf:
-    return leaf._replace(value=leaf.value + _numbers.cast(u, leaf.value.dtype))
-
-
-# --- in the metric of an optimizer ---
-
-
-class MetricState(NamedTuple):
-    """How many updates have been made, and the state of the optimizer that makes them."""
-
-    count: Any  # int32 scalar  # pyright: ignore[reportIncompatibleMethodOverride]
-    inner: Any
-
-
-def _with_metric(learning_rate: Any, optimizer: Any, metric: str | None) -> Any:
-    if not is_optimizer(optimizer):
-        got = "none" if optimizer is None else brief(optimizer)
-        raise TypeError(
-            f"proximal_step: expected an optimizer for metric={metric!r}, got {got}; write "
-            f'proximal_step(penalty, optimizer=optax.adam(lr), metric="adam")'
-        )
-    if learning_rate is not None:
-        raise TypeError(
-            "proximal_step: expected learning_rate or optimizer, got both; leave out "
-            "learning_rate: that of the optimizer is read from it"
-        )
-    if metric != "adam":
-        raise ValueError(
-            f"proximal_step: expected metric='adam' with an optimizer, got {metric!r}; for the "
-            f"plain metric write optax.chain(optimizer, proximal_step(penalty, learning_rate))"
-        )
-    return optimizer
-
-
-def _in_metric(
-    penalty: PenaltyOrSchedule, optimizer: optax.GradientTransformation
-) -> optax.GradientTransformationExtraArgs:
-    inner = optax.with_extra_args_support(optimizer)
-
-    def init(params: Any) -> MetricState:
-        leaves, first = _trees.leaves(params), jnp.zeros((), jnp.int32)
-        refuse_numbers("proximal_step", params, leaves)
-        if any(leaf.is_parameter for leaf in leaves):  # not placeholders
-            rehearse(functools.partial(_abstract_move, penalty), leaves)
-            adam_metric.require(inner, params, penalty_at("proximal_step", penalty, first))
-        return MetricState(first, inner.init(params))
-
-    def update(
-        updates: Any, state: Any, params: Any = None, **extra: Any
-    ) -> tuple[Any, MetricState]:
-        beside("proximal_step", updates, params)
-        moved, steps, new = adam_metric.read(inner, updates, state.inner, params, extra)
-        flat = beside("proximal_step", moved, params)
-        landed = _landed(
-            penalty_at("proximal_step", penalty, state.count), flat, _trees.leaves(params), steps
-        )
-        count = optax.safe_increment(state.count)
-        return _trees.replace_leaves(params, landed), MetricState(count, new)
-
-    return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _abstract_move(
-    penalty: PenaltyOrSchedule, updates: Sequence[Any], leaves: Sequence[Leaf], count: Any
-) -> list[Any]:
-    sizes = {leaf.key: jnp.abs(_numbers.widen(leaf.value)) for leaf in leaves if leaf.is_parameter}
-    return _landed(penalty_at("proximal_step", penalty, count), updates, leaves, sizes)
-
-
-def _landed(
-    penalty: Penalty, updates: Sequence[Any], leaves: Sequence[Leaf], steps: adam_metric.Steps
-) -> list[Any]:
-    def landed(u: Any, leaf: Leaf, terms: Sequence[Term]) -> Any:
-        if not terms or leaf.key not in steps:
-            return u
-        v = metric_prox_of_sum(_arrived(u, leaf), terms, steps[leaf.key])
-        return _numbers.cast(v - leaf.value, u.dtype)
-
-    return [landed(*row) for row in acting(penalty, updates, leaves)]

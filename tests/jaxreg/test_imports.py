@@ -39,8 +39,9 @@ LAYERS = {
         ("_catalogue.constraints", "_catalogue.groups", "_catalogue.matrices"),
         ("_objective", "diagnostics._measures", "diagnostics._optimality"),  # 4: uses
         ("diagnostics._report", "diagnostics.__init__"),
-        ("_transforms.__init__", "_transforms.common", "_transforms.adam_metric"),  # 5: optax
-        ("_transforms.decay", "_transforms.proximal"),
+        ("_transforms.__init__", "_transforms.schedules", "_transforms.frame"),  # 5: optax
+        ("_transforms.adam_metric", "_transforms.adam_trial", "_transforms.proximal_in_metric"),
+        ("_transforms.penalty_gradient", "_transforms.decay", "_transforms.proximal"),
         ("convert._strengths", "convert._rates", "convert.__init__"),  # 5: other conventions
         ("testing._case", "testing._penalty_laws", "testing._transform_laws"),  # 6: tools
         ("testing.__init__",),
