@@ -1,7 +1,7 @@
-"""Runs what JAX traces in numpy, equation by equation: nothing is compiled.
+"""Runs what JAX traces in NumPy, equation by equation: nothing is compiled.
 
 An optimizer is asked a hundred times on small arrays, and compiling it costs more than all answers.
-Primitives that stand in ``ELEMENTWISE`` or ``STRUCTURAL`` are numpy's, control flow is Python's,
+Primitives that stand in ``ELEMENTWISE`` or ``STRUCTURAL`` are NumPy's, control flow is Python's,
 and any other primitive is JAX's own, called by itself.
 """
 
@@ -15,20 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Jaxpr, Literal
 
-Fn = Callable[..., Sequence[Any]]  # of flat arguments
+Function = Callable[..., Sequence[Any]]  # of flat arguments
 HURRY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     """``function`` of trees, traced once for each form of its arguments, as ``jax.jit`` does."""
-    programs: dict[Any, tuple[Fn, Any]] = {}
+    programs: dict[Any, tuple[Function, Any]] = {}
 
     def call(*args: Any) -> Any:
         flat, structure = jax.tree.flatten(args)
         key = structure, tuple(map(_form, flat))
         if key not in programs:
             closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-            programs[key] = _called(closed), jax.tree.structure(shapes)
+            programs[key] = _program(closed), jax.tree.structure(shapes)
         run, outputs = programs[key]
         with np.errstate(all="ignore"):
             return jax.tree.unflatten(outputs, run(*map(_array, flat)))
@@ -41,68 +41,92 @@ def _form(leaf: Any) -> Any:
     return (leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else type(leaf)
 
 
-def _program(jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> Fn:
-    """A function of flat arguments that runs the equations of ``jaxpr``.
+def _program(closed: Any) -> Function:
+    """A function of flat arguments that runs a jaxpr and returns its flat outputs.
 
     Every variable has a place in one list, which each run begins with a copy of the constants.
     """
-    places: dict[Any, int] = {}
-    values: list[Any] = []
-
-    def place(atom: Any) -> int:
-        if isinstance(atom, Literal):
-            values.append(np.asarray(atom.val, getattr(atom.aval, "dtype", None)))
-            return len(values) - 1
-        if atom not in places:
-            places[atom] = len(values)
-            values.append(None)
-        return places[atom]
-
-    inputs = [place(v) for v in jaxpr.invars]
-    for variable, value in zip(jaxpr.constvars, consts, strict=True):
-        values[place(variable)] = _array(value)
-    rows = [
-        (_operation(eqn), [place(v) for v in eqn.invars], [place(v) for v in eqn.outvars])
-        for eqn in jaxpr.eqns
-    ]
-    outputs = [place(v) for v in jaxpr.outvars]
+    tape = _Tape()
+    inputs = [tape.new() for _ in _open(closed)[0].invars]
+    outputs = tape.record(closed, inputs)
 
     def run(*args: Any) -> Sequence[Any]:
-        at = values.copy()
+        at = tape.values.copy()
         for i, value in zip(inputs, args, strict=True):
             at[i] = value
-        for operation, sources, targets in rows:
+        for operation, sources, target, targets in tape.rows:
             found = operation(*[at[i] for i in sources])
-            for i, value in zip(targets, found, strict=True):
-                at[i] = value
+            if targets is None:
+                at[target] = found
+            else:
+                for i, value in zip(targets, found, strict=True):
+                    at[i] = value
         return [at[i] for i in outputs]
 
     return run
 
 
-def _operation(eqn: Any) -> Fn:
-    """One equation as a function of its inputs that returns all of its outputs."""
+class _Tape:
+    """The operations of a jaxpr, one after the other, with those of the functions that it calls."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.rows: list[tuple[Function, list[int], int, list[int] | None]] = []
+
+    def new(self, value: Any = None) -> int:
+        self.values.append(value)
+        return len(self.values) - 1
+
+    def record(self, closed: Any, inputs: Sequence[int]) -> list[int]:
+        """Adds what ``closed`` does to the values at ``inputs``; returns where its outputs are."""
+        jaxpr, consts = _open(closed)
+        places: dict[Any, int] = dict(zip(jaxpr.invars, inputs, strict=True))
+        places |= {v: self.new(_array(c)) for v, c in zip(jaxpr.constvars, consts, strict=True)}
+
+        def place(atom: Any) -> int:
+            return self._literal(atom) if isinstance(atom, Literal) else places[atom]
+
+        for eqn in jaxpr.eqns:
+            targets = self._equation(eqn, list(map(place, eqn.invars)))
+            places |= zip(eqn.outvars, targets, strict=True)
+        return list(map(place, jaxpr.outvars))
+
+    def _literal(self, atom: Literal) -> int:
+        return self.new(np.asarray(atom.val, getattr(atom.aval, "dtype", None)))
+
+    def _equation(self, eqn: Any, sources: list[int]) -> list[int]:
+        if eqn.primitive.name in CALLS:
+            return self.record(eqn.params.get("call_jaxpr", eqn.params.get("jaxpr")), sources)
+        targets = [self.new() for _ in eqn.outvars]
+        several = targets if eqn.primitive.multiple_results else None
+        self.rows.append((_operation(eqn), sources, targets[0] if targets else -1, several))
+        return targets
+
+
+def _open(closed: Any) -> tuple[Jaxpr, Sequence[Any]]:
+    """A jaxpr and its constants, of which one that is not closed has none."""
+    return (closed.jaxpr, closed.consts) if hasattr(closed, "consts") else (closed, ())
+
+
+def _operation(eqn: Any) -> Function:
+    """One equation as a function of its inputs: of one output, or of the list of several."""
     name, params = eqn.primitive.name, eqn.params
     if name in ELEMENTWISE:
-        function = ELEMENTWISE[name]
-        return lambda *args: (function(*args),)
+        return ELEMENTWISE[name]
     if name in STRUCTURAL:
-        made = STRUCTURAL[name](params)
-        return lambda *args: (made(*args),)
-    if name in CALLS:
-        return _called(params.get("call_jaxpr", params.get("jaxpr")))
+        return STRUCTURAL[name](params)
     if name in CONTROL:
         return CONTROL[name](**params)
     return _as_jax_does(eqn)
 
 
-def _as_jax_does(eqn: Any) -> Fn:
-    def bind(*args: Any) -> Any:
-        found = eqn.primitive.bind(*args, **eqn.params)
-        return found if eqn.primitive.multiple_results else [found]
-
-    compiled = jax.jit(bind, compiler_options=HURRY)
-    return lambda *args: list(map(_array, compiled(*args)))
+def _as_jax_does(eqn: Any) -> Function:
+    compiled = jax.jit(
+        lambda *args: eqn.primitive.bind(*args, **eqn.params), compiler_options=HURRY
+    )
+    if eqn.primitive.multiple_results:
+        return lambda *args: list(map(_array, compiled(*args)))
+    return lambda *args: _array(compiled(*args))
 
 
 def _array(value: Any) -> Any:
@@ -111,17 +135,15 @@ def _array(value: Any) -> Any:
     return value if is_key else np.asarray(value)
 
 
-def _called(jaxpr: Any) -> Fn:
-    return _program(jaxpr.jaxpr, jaxpr.consts) if hasattr(jaxpr, "consts") else _program(jaxpr)
-
-
-def _cond(branches: Sequence[Any], **_: Any) -> Fn:
-    runs = [_called(branch) for branch in branches]
+def _cond(branches: Sequence[Any], **_: Any) -> Function:
+    runs = [_program(branch) for branch in branches]
     return lambda index, *args: runs[np.clip(int(index), 0, len(runs) - 1)](*args)
 
 
-def _while(cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int, **_: Any) -> Fn:
-    goes_on, body = _called(cond_jaxpr), _called(body_jaxpr)
+def _while(
+    cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int, **_: Any
+) -> Function:
+    goes_on, body = _program(cond_jaxpr), _program(body_jaxpr)
     split = cond_nconsts + body_nconsts
 
     def run(*args: Any) -> Sequence[Any]:
@@ -133,8 +155,10 @@ def _while(cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: in
     return run
 
 
-def _scan(jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **_: Any) -> Fn:
-    body, split = _called(jaxpr), num_consts + num_carry
+def _scan(
+    jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **_: Any
+) -> Function:
+    body, split = _program(jaxpr), num_consts + num_carry
     forms = list(jaxpr.out_avals[num_carry:])
 
     def run(*args: Any) -> Sequence[Any]:
@@ -178,6 +202,13 @@ def _broadcast_in_dim(params: Any) -> Any:
         return np.broadcast_to(np.reshape(x, form), shape)
 
     return broadcast
+
+
+def _iota(params: Any) -> Any:
+    shape, axis = params["shape"], params["dimension"]
+    counted = np.arange(shape[axis], dtype=params["dtype"])
+    form = [n if i == axis else 1 for i, n in enumerate(shape)]
+    return lambda: np.broadcast_to(counted.reshape(form), shape)
 
 
 def _slices(params: Any) -> tuple[slice, ...]:
@@ -231,6 +262,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "select_n": _selected,
     "copy": np.copy,
     "copy_p": np.copy,
+    "stop_gradient": lambda x: x,
 }
 STRUCTURAL: dict[str, Callable[[Any], Any]] = {
     "convert_element_type": lambda p: lambda x: np.asarray(x).astype(p["new_dtype"]),
@@ -241,6 +273,7 @@ STRUCTURAL: dict[str, Callable[[Any], Any]] = {
     "transpose": lambda p: lambda x: np.transpose(x, p["permutation"]),
     "concatenate": lambda p: lambda *xs: np.concatenate(xs, p["dimension"]),
     "clamp": lambda p: lambda low, x, high: np.minimum(np.maximum(x, low), high),
+    "iota": _iota,
     "broadcast_in_dim": _broadcast_in_dim,
     "dot_general": _dot_general,
     "reduce_sum": lambda p: lambda x: np.sum(x, p["axes"], x.dtype),
@@ -251,4 +284,9 @@ STRUCTURAL: dict[str, Callable[[Any], Any]] = {
     "reduce_or": lambda p: lambda x: np.any(x, p["axes"]),
 }
 CALLS = ("jit", "pjit", "closed_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call")
-CONTROL: dict[str, Callable[..., Fn]] = {"cond": _cond, "while": _while, "scan": _scan}
+CONTROL: dict[str, Callable[..., Function]] = {
+    "cond": _cond,
+    "while": _while,
+    "scan": _scan,
+    "optimization_barrier": lambda **_: lambda *args: args,
+}

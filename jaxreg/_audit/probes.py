@@ -199,7 +199,8 @@ class Probes:
         """
 
         def make() -> Arrays:
-            found = self.ask(Probe(gradient, counts=self._all_at(count)))
+            asked = self.ask if count else self.reply
+            found = asked(Probe(gradient, counts=self._all_at(count)))
             falls = count and np.any(np.diff(found.counters[:, self.ticking], axis=0) < 0)
             return [np.abs(u).max(axis=1, initial=0.0) * (not falls) for u in found.updates]
 
