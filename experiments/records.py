@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
 import math
-import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("jaxreg", "jax", "jaxlib", "flax", "optax", "numpy")
+from experiments.provenance import software
 
 
 class OutputError(OSError):
@@ -53,9 +51,7 @@ def write_config(folder: Path, command: str, config: Any, facts: Mapping[str, An
     content = {
         "command": command,
         "config": dataclasses.asdict(config),
-        "versions": versions(),
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
+        **software(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         **facts,
     }
@@ -72,7 +68,7 @@ def reopen_folder(folder: Path, command: str) -> dict[str, Any]:
       OutputError: if it is no run of this command.
     """
     try:
-        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        content = read_config(folder)
         lines = (folder / "records.jsonl").read_bytes()
     except (OSError, ValueError) as error:
         raise OutputError(
@@ -89,6 +85,11 @@ def reopen_folder(folder: Path, command: str) -> dict[str, Any]:
     return content
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """What `write_config` wrote."""
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+
+
 def append(folder: Path, *records: Mapping[str, Any]) -> None:
     """Adds lines to ``records.jsonl``, at once: an interrupted run keeps what it has."""
     lines = [json.dumps(_plain(record), ensure_ascii=False) + "\n" for record in records]
@@ -100,11 +101,6 @@ def read(folder: Path) -> list[dict[str, Any]]:
     """The records of a run, in the order in which they were written."""
     lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
-
-
-def versions() -> dict[str, str]:
-    """The versions of the packages that decide the numbers."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def _plain(value: Any) -> Any:

@@ -16,9 +16,9 @@ from typing import Literal
 
 from rich.console import Console
 
-from experiments.benchmark.timing import machine
 from experiments.command import run_command
 from experiments.config import ConfigError
+from experiments.provenance import PACKAGES, machine
 from experiments.records import append, open_folder, write_config
 
 # Each is a module of the folder suites with PACKAGES and run, and draw if it has a picture.
@@ -52,7 +52,7 @@ def main(config: BenchmarkConfig) -> None:
     suite = importlib.import_module(f"experiments.benchmark.suites.{config.suite}")
     check(config, suite.PACKAGES)
     folder = open_folder("benchmark", config.output)
-    conditions = {"machine": machine()}
+    conditions = {"machine": machine((*PACKAGES, "torch", "scikit-learn"))}
     write_config(folder, "benchmark", config, conditions)
     console = Console()
     rounds = 1 if config.quick else config.repeats

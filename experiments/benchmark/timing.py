@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# What one run of one contender measured, by name: {"process": 3.1, "epoch": 0.2}.
+from experiments.formatting import significant
+
 Sample = Mapping[str, float]
-PACKAGES = ("jaxreg", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "scikit-learn")
+"""What one run of one contender measured, by name: ``{"process": 3.1, "epoch": 0.2}``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +45,8 @@ class Spread:
         >>> Spread(2.5, 2.41, 12.0).show(" s")
         '2.50 s [2.41–12.0]'
         """
-        return f"{_digits(self.median)}{unit} [{_digits(self.low)}–{_digits(self.high)}]"
-
-
-def _digits(value: float) -> str:
-    """To three significant digits, without an exponent."""
-    decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:.{decimals}f}"
+        median, low, high = map(significant, (self.median, self.low, self.high))
+        return f"{median}{unit} [{low}–{high}]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,29 +131,3 @@ def run_process(
             f"it ended with:\n{ended.stderr[-2000:]}"
         )
     return Process(seconds, ended.stdout)
-
-
-def machine() -> dict[str, object]:
-    """What the times depend on: processor, cores, load, system, Python and package versions."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

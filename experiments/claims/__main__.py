@@ -6,21 +6,22 @@ Heavy imports wait until the options are known to be good.
 from __future__ import annotations
 
 import dataclasses
-import json
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from experiments import provenance
 from experiments.command import INTERRUPTED, run_command
 from experiments.config import Config, ConfigError
 from experiments.data import load
-from experiments.records import append, open_folder, read, write_config
+from experiments.formatting import roughly
+from experiments.provenance import changed, hardware, made
+from experiments.records import append, open_folder, read, read_config, write_config
 
 if TYPE_CHECKING:
     from experiments.claims.claim import Claim, Settings
@@ -122,7 +123,7 @@ def _prepare(config: ClaimsConfig) -> Job:
     settings = Settings(source(dataset, POOL), seeds)
     _check_examples(claims, len(settings.source.train.labels), config.data)
     folder = open_folder(COMMAND, config.output)
-    facts = {"device": f"{device.platform}: {device.device_kind}", "devices": _devices()}
+    facts = hardware(device, _devices())
     write_config(folder, COMMAND, config, facts)
     append(folder, {"event": "start", "config": vars(config), **facts})
     return Job(config, claims, settings, folder)
@@ -151,23 +152,18 @@ def _plan(job: Job) -> str:
     claims = "1 claim" if count == 1 else f"{count} claims"
     return (
         f"{claims}, each with seeds {seeds[0]} to {seeds[-1]}, on {job.settings.source.name}: "
-        f"about {_duration(estimate)} on two cores.\n"
+        f"about {roughly(estimate)} on two cores.\n"
         f"A claim holds if the 95 % interval of each of its parts lies in the expected range."
     )
 
 
-def _duration(seconds: float) -> str:
-    """As ``40 s`` or ``6 min``."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
 def _measure(job: Job, claim: Claim, console: Console) -> None:
     from experiments.claims import wording
-    from experiments.claims.claim import measured
+    from experiments.claims.claim import measure
 
     started = time.perf_counter()
-    with _status(f"{claim.name}: about {_duration(claim.seconds)}", console):
-        record = {"event": "claim", **measured(claim, job.settings), "seconds": _since(started)}
+    with _status(f"{claim.name}: about {roughly(claim.seconds)}", console):
+        record = {"event": "claim", **measure(claim, job.settings), "seconds": _since(started)}
     append(job.folder, record)
     console.print(wording.line(record), highlight=False, markup=False, soft_wrap=True)
 
@@ -207,17 +203,14 @@ def _close(job: Job, console: Console) -> None:
 
 def _facts(job: Job) -> dict[str, str]:
     """How it was made."""
-    config: dict[str, Any] = json.loads((job.folder / "config.json").read_text(encoding="utf-8"))
-    seconds = [record["seconds"] for record in read(job.folder) if record["event"] == "stop"]
     seeds, source = job.settings.seeds, job.settings.source
+    held = f"{len(source.validation.labels):,} images validate, {len(source.test.labels):,} test"
+    facts = made(read_config(job.folder), read(job.folder), command_line(job.config))
     return {
-        "made": config["time"],
+        "made": facts.pop("made"),
         "seeds": f"{seeds[0]} to {seeds[-1]}",
-        "data": f"{source.name}, 2 × 2 pixels averaged; {len(source.validation.labels):,} images "
-        f"validate, {len(source.test.labels):,} test",
-        "time": f"{sum(seconds):.0f} s on {config['devices']} × {config['device']}",
-        "versions": ", ".join(f"{name} {v}" for name, v in config["versions"].items()),
-        "command": command_line(job.config),
+        "data": f"{source.name}, {POOL} × {POOL} pixels averaged; {held}",
+        **facts,
     }
 
 
@@ -227,15 +220,8 @@ def command_line(config: ClaimsConfig) -> str:
     >>> command_line(ClaimsConfig(claims=("grokking-time",), seeds=8))
     'python -m experiments.claims --claims grokking-time --seeds 8'
     """
-    words = []
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if field.name in ("output", "compilation_cache") or value == field.default:
-            continue
-        option = f"--{field.name.replace('_', '-')}"
-        given = value if isinstance(value, tuple) else () if value is True else (value,)
-        words += [option, *map(str, given)]
-    return shlex.join(["python", "-m", "experiments.claims", *words])
+    around = ("output", "compilation_cache")
+    return provenance.command_line(COMMAND, changed(config, ClaimsConfig(), without=around))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from experiments.claims.wording import VERDICTS
 from experiments.paired.sample import Source
-from experiments.statistics.resample import Estimate, estimate
+from experiments.statistics.resample import Estimate, Statistic, estimate
 
-Statistic = Callable[[np.ndarray], float | None]
 Measured = Mapping[str, np.ndarray]
 Kind = Literal["statistical", "exact"]
-Verdict = Literal["holds", "does not hold here", "undecided"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +46,7 @@ def average(values: np.ndarray) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """One number of a claim, and where the claim says that it lies.
+    """One number of a claim, and the range in which the claim puts it.
 
     Attributes:
       name: what is measured, in a few words.
@@ -64,15 +63,15 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """What a paper says, and how it is measured here.
+    """A statement of a paper, and how it is measured here.
 
     Attributes:
       name: short, for the command line.
-      claim: what is said, in one sentence.
-      papers: who said it.
+      claim: the statement, in one sentence.
+      papers: those that make it.
       statistic: what is measured, in words.
       setup: what it is measured on, in words.
-      parts: the numbers; the claim holds if all of them lie where it says.
+      parts: the numbers; the claim holds if all of them lie in their ranges.
       measure: trains, and returns for each part, by its name, an array with a leading axis of
         seeds.
       kind: "statistical", judged by an interval over seeds; "exact", by every single number.
@@ -146,18 +145,16 @@ def farthest(part: Part, numbers: np.ndarray) -> float:
     return float(numbers.flat[np.argmin(inside)])
 
 
-def verdict(holds: Sequence[bool | None]) -> Verdict:
+def verdict(holds: Sequence[bool | None]) -> str:
     """All parts in their ranges: it holds. Any outside: it does not. Otherwise undecided.
 
     >>> verdict([True, None]), verdict([None, False])
     ('undecided', 'does not hold here')
     """
-    if False in holds:
-        return "does not hold here"
-    return "undecided" if None in holds else "holds"
+    return VERDICTS.word(False if False in holds else None if None in holds else True)
 
 
-def measured(claim: Claim, settings: Settings) -> dict[str, Any]:
+def measure(claim: Claim, settings: Settings) -> dict[str, Any]:
     """Measures a claim: its record, with everything that it takes to compute the verdict anew."""
     arrays = claim.measure(settings)
     outcomes = [judge(claim.kind, part, arrays[part.name]) for part in claim.parts]

@@ -9,6 +9,7 @@ from typing import Any
 
 from experiments.claims import wording
 from experiments.claims.wording import Record
+from experiments.formatting import general
 
 WIDTH, HEIGHT, MIDDLE, MARGIN = 360, 52, 18, 24
 BASE = 36
@@ -91,7 +92,7 @@ def _marks(part: Record, scale: Scale) -> str:
 def _labels(part: Record, scale: Scale) -> str:
     """The ends of the range; of an exact identity the worst number too."""
     numbers = {end for end in _ends(part) if not (is_exact(part) and end == 0)}
-    texts = [(scale(end), wording.plain(end)) for end in sorted(numbers)]
+    texts = [(scale(end), general(end)) for end in sorted(numbers)]
     if is_exact(part):
         texts.append((scale(part["value"]), wording.measured(part)))
     return "".join(

@@ -8,9 +8,8 @@ from rich import box
 from rich.table import Table
 
 from experiments.claims import wording
-from experiments.claims.wording import Record
-
-COLOURS = {"holds": "green", "does not hold here": "red", "undecided": "yellow"}
+from experiments.claims.wording import VERDICTS, Record
+from experiments.verdicts import COLOURS
 
 
 def terminal(records: Sequence[Record]) -> Table:
@@ -20,7 +19,7 @@ def terminal(records: Sequence[Record]) -> Table:
         table.add_column(name)
     for record in records:
         verdict = record["verdict"]
-        text = f"[{COLOURS[verdict]}]{wording.MARKS[verdict]} {verdict}[/]"
+        text = f"[{COLOURS[VERDICTS.answer(verdict)]}]{VERDICTS.marked(verdict)}[/]"
         table.add_row(f"[bold]{record['name']}[/]", "", text)
         for part in record["parts"]:
             table.add_row(f"  {part['name']}", wording.expected(part), wording.measured(part))

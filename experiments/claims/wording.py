@@ -7,18 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.formatting import general, in_seconds, plus_minus
+from experiments.verdicts import MARKS, Verdicts
+
 Record = Mapping[str, Any]
-MARKS = {"holds": "✓", "does not hold here": "✗", "undecided": "?"}
-PLURALS = {"holds": "hold", "does not hold here": "do not hold here", "undecided": "undecided"}
-
-
-def plain(number: float) -> str:
-    """A number in a few digits, with a minus sign.
-
-    >>> plain(-0.25), plain(1e-12)
-    ('−0.25', '1e−12')
-    """
-    return f"{number:g}".replace("-", "−")
+VERDICTS = Verdicts("holds", "does not hold here")
+PLURALS = Verdicts("hold", "do not hold here")
 
 
 def expected(part: Record) -> str:
@@ -29,10 +23,10 @@ def expected(part: Record) -> str:
     """
     low, high = float(part["low"]), float(part["high"])
     if low == high:
-        return plain(low)
+        return general(low)
     if math.isinf(high):
-        return f"≥ {plain(low)}"
-    return f"≤ {plain(high)}" if math.isinf(low) else f"{plain(low)} to {plain(high)}"
+        return f"≥ {general(low)}"
+    return f"≤ {general(high)}" if math.isinf(low) else f"{general(low)} to {general(high)}"
 
 
 def measured(part: Record) -> str:
@@ -47,12 +41,9 @@ def measured(part: Record) -> str:
     if value is None:
         return "undefined"
     if part["jackknife"] is None:
-        return f"{float(value):.2g}".replace("-", "−")
+        return general(float(value), 2)
     low, high = part["jackknife"]
-    reach = (high - low) / 2
-    decimals = 2 if reach == 0 else min(max(1 - math.floor(math.log10(reach)), 2), 4)
-    shown = round(value, decimals) + 0.0  # no −0.00
-    return f"{shown:.{decimals}f} ± {reach:.{decimals}f}".replace("-", "−")
+    return plus_minus(value, (high - low) / 2)
 
 
 def papers(record: Record) -> str:
@@ -63,15 +54,15 @@ def papers(record: Record) -> str:
 def line(record: Record) -> str:
     """What is printed as soon as a claim is measured."""
     parts = "; ".join(f"{part['name']} {measured(part)}" for part in record["parts"])
-    verdict, seconds = record["verdict"], f"{record['seconds']:.0f} s"
-    return f"{MARKS[verdict]} {record['name']}: {verdict} ({seconds}). {parts}"
+    verdict, took = record["verdict"], in_seconds(record["seconds"])
+    return f"{MARKS[VERDICTS.answer(verdict)]} {record['name']}: {verdict} ({took}). {parts}"
 
 
 def summary(records: Sequence[Record]) -> str:
     """As ``15 hold, 2 do not hold here, 3 undecided``."""
     counts = Counter(record["verdict"] for record in records)
     return ", ".join(
-        f"{counts[verdict]} {verdict if counts[verdict] == 1 else PLURALS[verdict]}"
-        for verdict in MARKS
-        if counts[verdict]
+        f"{counts[one]} {one if counts[one] == 1 else several}"
+        for one, several in zip(VERDICTS, PLURALS, strict=True)
+        if counts[one]
     )

@@ -5,7 +5,6 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +18,20 @@ from rich.table import Table
 from experiments.command import INTERRUPTED, run_command
 from experiments.coupling.config import StudyConfig, command_line, from_record, planned, resolved
 from experiments.data import load
-from experiments.records import append, open_folder, read, reopen_folder, write_config
+from experiments.formatting import in_minutes, in_seconds
+from experiments.provenance import hardware, made
+from experiments.records import (
+    append,
+    open_folder,
+    read,
+    read_config,
+    reopen_folder,
+    write_config,
+)
 
 if TYPE_CHECKING:
     from experiments.coupling.conduct import Study
+    from experiments.coupling.content import StatisticContent, StudyContent
     from experiments.coupling.regimes import Panel
 
 COMMAND = "coupling"
@@ -91,8 +100,7 @@ def _devices(config: StudyConfig) -> dict[str, Any]:
     device = runner.choose_device(wanted)
     import jax
 
-    kind = f"{device.platform}: {device.device_kind}"
-    return {"device": kind, "devices": len(jax.devices()), "data": config.data}
+    return {**hardware(device, len(jax.devices())), "data": config.data}
 
 
 def _plan(study: Study, panels: Sequence[Panel], seconds: Sequence[float]) -> Table:
@@ -111,16 +119,15 @@ def _plan(study: Study, panels: Sequence[Panel], seconds: Sequence[float]) -> Ta
             table.add_row(heading, style="bold")
         rows, columns = panel.grid.shape
         size = f"{rows} × {columns + len(study.columns)} × {len(study.seeds)}"
-        numbers = f"{study.count(panel):,}", f"{panel.setup.steps:,}", f"{estimate:.0f} s"
+        numbers = f"{study.count(panel):,}", f"{panel.setup.steps:,}", in_seconds(estimate)
         table.add_row(f"  {names.title(panel)}", size, *numbers)
     return table
 
 
 def _duration(seconds: Sequence[float]) -> str:
-    minutes, rest = divmod(round(sum(seconds)), 60)
     return (
-        f"About {minutes} min {rest} s in all. Each heat map is one program; a coarse pass with a "
-        f"seed of its own finds its grid first."
+        f"About {in_minutes(sum(seconds))} in all. Each heat map is one program; a coarse pass "
+        f"with a seed of its own finds its grid first."
     )
 
 
@@ -156,9 +163,8 @@ def _lines() -> Advance:
 
     def advance(name: str, done: int, count: int) -> None:
         if done == count:
-            print(
-                f"{name}: {done:,} trainings, {time.perf_counter() - started[0]:.0f} s", flush=True
-            )
+            took = in_seconds(time.perf_counter() - started[0])
+            print(f"{name}: {done:,} trainings, {took}", flush=True)
             started[0] = time.perf_counter()
 
     return advance
@@ -171,6 +177,7 @@ def _is_finished(study: Study) -> bool:
 
 def _draw(study: Study, panels: int, console: Console, record: bool = False) -> None:
     """The answer, the statistics and the page, of whatever there is."""
+    from experiments.coupling.conclusions import conclude
     from experiments.coupling.describe import describe
     from experiments.coupling.heat_maps import heat_maps
     from experiments.coupling.page.write import write
@@ -182,7 +189,7 @@ def _draw(study: Study, panels: int, console: Console, record: bool = False) -> 
         print(f"Stopped before the first heat map. Saved {study.folder}/ (config.json)")
         return
     note = _note(records, study, panels)
-    content = describe(found, _made(study, records), note)
+    content = describe(conclude(found), _made(study, records), note)
     if record:
         append(study.folder, {"event": "summary", **_summary(content)})
     write(content, study.folder / "report.html")
@@ -204,7 +211,7 @@ def _note(records: Sequence[dict[str, Any]], study: Study, panels: int) -> str:
     return f"Stopped after {done:,} trainings, in heat map {begun} of {panels}."
 
 
-def _summary(content: dict[str, Any]) -> dict[str, Any]:
+def _summary(content: StudyContent) -> dict[str, Any]:
     statistics = [
         {"regime": regime["name"], **statistic}
         for regime in content["regimes"]
@@ -214,26 +221,21 @@ def _summary(content: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "statistics": statistics}
 
 
-def _made(study: Study, records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
     """How it was made, for the page."""
-    config = json.loads((study.folder / "config.json").read_text(encoding="utf-8"))
-    seconds = sum(record["seconds"] for record in records if record["event"] == "stop")
     runs = [record for record in records if record["event"] == "run"]
     diverged = sum(record["diverged"] for record in runs)
     source = study.source
-    return [
-        ("trainings", f"{len(runs):,}, {diverged:,} diverged"),
-        ("seeds", ", ".join(map(str, study.seeds))),
-        ("data", f"{source.name}: {len(source.validation.labels):,} images choose, "
-                 f"{len(source.test.labels):,} test"),
-        ("time", f"{seconds:.0f} s on {config['devices']} × {config['device']}"),
-        ("made", config["time"]),
-        ("versions", ", ".join(f"{name} {v}" for name, v in config["versions"].items())),
-        ("command", command_line(study.config)),
-    ]  # fmt: skip
+    held = f"{len(source.validation.labels):,} images choose, {len(source.test.labels):,} test"
+    return {
+        "trainings": f"{len(runs):,}, {diverged:,} diverged",
+        "seeds": ", ".join(map(str, study.seeds)),
+        "data": f"{source.name}: {held}",
+        **made(read_config(study.folder), records, command_line(study.config)),
+    }
 
 
-def _statistics(content: dict[str, Any]) -> Table:
+def _statistics(content: StudyContent) -> Table:
     """The statistics that decide, a row for each heat map; all of them are on the page."""
     title = "Slope of the largest good decay against the learning rate, ± 95 % (expected)"
     table = Table(box=box.SIMPLE, title=title, title_justify="left")
@@ -252,7 +254,7 @@ def _statistics(content: dict[str, Any]) -> Table:
     return table
 
 
-def _measured(statistic: dict[str, str] | None) -> str:
+def _measured(statistic: StatisticContent | None) -> str:
     if statistic is None:
         return ""
     expected = f" ({statistic['expected']})" if statistic["expected"] else ""

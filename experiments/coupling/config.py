@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import Doc
 
-from experiments import models
+from experiments import models, provenance
 from experiments.config import ConfigError, Optimizer
 from experiments.coupling.regimes import Panel, Regime, panels
 from experiments.forms import FORMS, in_study
@@ -273,10 +273,6 @@ def command_line(config: StudyConfig) -> str:
     'python -m experiments.coupling --full --seeds 5 --data digits'
     """
     standard = resolved(StudyConfig(quick=config.quick, full=config.full))
-    given = [f"--{name}" for name in ("quick", "full") if getattr(config, name)]
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value != getattr(standard, field.name) and field.name not in (*AROUND, "output"):
-            given.append(f"--{_option(field.name)}")
-            given += map(str, value) if isinstance(value, tuple) else [str(value)]
-    return " ".join(["python -m experiments.coupling", *given])
+    sizes = {name: True for name in ("quick", "full") if getattr(config, name)}
+    settings = provenance.changed(config, standard, without=(*AROUND, "output"))
+    return provenance.command_line("coupling", {**sizes, **settings})

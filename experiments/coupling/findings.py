@@ -1,8 +1,8 @@
-"""What a heat map says: slopes, interactions, regrets, each with intervals and what was expected.
+"""Statistics of one heat map: slopes, interactions, regrets, with intervals and expected values.
 
 Expected values follow from the set-up alone. A slope is as expected if its 95 % interval lies
-within ±0.25 of the expected one, a quarter of what tells the regimes apart; not as expected if it
-lies wholly outside; otherwise undecided.
+within ±0.25 of the expected one, a quarter of the difference between the regimes; not as expected
+if it lies wholly outside; otherwise undecided. `conclusions` computes them for a whole study.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import numpy as np
 from experiments.coupling.results import Results
 from experiments.decay_form import Axis
 from experiments.statistics import surface, transfer
-from experiments.statistics.resample import Estimate, estimate
+from experiments.statistics.resample import Estimate, Statistic, estimate
+from experiments.verdicts import Verdicts
 
+VERDICTS = Verdicts("as expected", "not as expected")
 MARGIN = 0.25
 RESAMPLES = 500
 FORGETS = 3.0
-"""D = Σω_t from which on a training is said to have forgotten its start, up to e⁻³."""
+"""D = Σω_t from which on a training has forgotten its start, up to e⁻³."""
 SLOPES: dict[tuple[str, bool], dict[Axis, float]] = {
     ("invariant", False): {"strength": -1.0, "rate": 0.0},
     ("invariant", True): {"strength": -2.0},
@@ -41,7 +43,7 @@ class Finding:
       axis: strength or rate, or None where it belongs to both.
       estimate: with intervals.
       detail: what it was computed from.
-      expected: what theory says, None if nothing.
+      expected: what theory predicts, None if nothing.
     """
 
     name: str
@@ -57,7 +59,7 @@ class Finding:
         if self.expected is None:
             return ""
         inside = self.estimate.within(self.expected - MARGIN, self.expected + MARGIN)
-        return {True: "as expected", False: "not as expected", None: "undecided"}[inside]
+        return VERDICTS.word(inside)
 
 
 EDGE, HIGHER_EDGE, RIDGE = "upper-edge slope", "upper-edge slope at 0.4", "ridge slope"
@@ -100,7 +102,7 @@ def _slope(results: Results, axis: Axis, name: str, rows: Rows) -> Finding:
     found = rows(surface.seed_mean(results.losses, everyone), results.log_decays)
     count = int(np.isfinite(found).sum())
     detail = f"{count} of {len(found)} rows"
-    estimated = _estimate(results, statistic)
+    estimated = over_seeds(statistic, len(results.seeds))
     return Finding(name, results, axis, estimated, detail, expected(results, axis))
 
 
@@ -108,7 +110,7 @@ def expected(results: Results, axis: Axis) -> float | None:
     """The slope that theory predicts for a set-up; None where its conditions do not hold.
 
     Scale-invariant weights are at equilibrium at a constant learning rate alone, and neither theory
-    speaks of a grid in which no training forgets its start.
+    applies to a grid in which no training forgets its start.
     """
     total = results.total_decay()
     if total is not None and total.max() < FORGETS:
@@ -119,8 +121,9 @@ def expected(results: Results, axis: Axis) -> float | None:
     return SLOPES.get((results.nature, coupled_adam), {}).get(axis)
 
 
-def _estimate(results: Results, statistic: Callable[[np.ndarray], float | None]) -> Estimate:
-    return estimate(statistic, len(results.seeds), RESAMPLES)
+def over_seeds(statistic: Statistic, seeds: int) -> Estimate:
+    """A statistic of all seeds, with the intervals of this study."""
+    return estimate(statistic, seeds, RESAMPLES)
 
 
 def _shares(results: Results) -> list[Finding]:
@@ -138,7 +141,7 @@ def _share(results: Results, axis: Axis) -> Finding | None:
     if whole is None:
         return None
     detail = f"{whole.cells} cells, df {whole.df}, F {whole.f:.1f}"
-    return Finding(SHARE, results, axis, _estimate(results, statistic), detail)
+    return Finding(SHARE, results, axis, over_seeds(statistic, len(results.seeds)), detail)
 
 
 def _regrets(results: Results) -> list[Finding]:
@@ -162,35 +165,10 @@ def _regret(results: Results, axis: Axis, name: str, summary: Callable[..., floa
     whole = regrets(np.arange(len(results.seeds)))
     lost = int(np.isinf(whole).sum())
     detail = f"{len(whole)} pairs" + (f", {lost} of them diverge" if lost else "")
-    found = _estimate(results, statistic)
+    found = over_seeds(statistic, len(results.seeds))
     if lost:
         found = dataclasses.replace(found, value=math.inf)
     return Finding(name, results, axis, found, detail)
-
-
-def best_test_error(results: Results, seeds: np.ndarray) -> float | None:
-    """Mean test error of the cell that the validation images choose."""
-    cell = surface.best(surface.seed_mean(results.losses, seeds))
-    return None if cell is None else float(results.test_errors[cell][seeds].mean())
-
-
-def undecayed_test_error(results: Results, seeds: np.ndarray) -> float | None:
-    """The same without decay: the learning rate that the validation images choose."""
-    cell = surface.best(surface.seed_mean(results.undecayed_losses[:, None], seeds))
-    return None if cell is None else float(results.undecayed_errors[cell[0]][seeds].mean())
-
-
-Error = Callable[[np.ndarray], float | None]
-
-
-def difference(first: Error, second: Error, seeds: int) -> Estimate:
-    """First − second of two test errors, over the same seeds, each chosen anew in each resample."""
-
-    def statistic(resample: np.ndarray) -> float | None:
-        one, other = first(resample), second(resample)
-        return None if one is None or other is None else one - other
-
-    return estimate(statistic, seeds, RESAMPLES)
 
 
 IDENTITY = "independent − L2 slope − 1"
@@ -219,4 +197,4 @@ def _gap(coupled: Results, decoupled: Results) -> Estimate:
         in_loss = slope_of(coupled, "strength", edges, seeds)
         return None if independent is None or in_loss is None else independent - in_loss - 1
 
-    return estimate(statistic, len(coupled.seeds), RESAMPLES)
+    return over_seeds(statistic, len(coupled.seeds))

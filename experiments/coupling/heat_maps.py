@@ -18,7 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from experiments.coupling.page.scale import AXES, COLOURS, SPAN, colour_range, edges, finite, ratio
+from experiments.coupling.content import PanelContent, RegimeContent, StudyContent
+from experiments.coupling.names import SYMBOL
+from experiments.coupling.page.scale import COLOURS, SPAN, colour_range, edges, finite, ratio
+from experiments.decay_form import Axis
 
 TITLES = {"strength": "λ: times the learning rate", "rate": "ω: decay per step"}
 GREY = "#b9bfc6"
@@ -26,11 +29,11 @@ OUTLINE = [withStroke(linewidth=3.2, foreground="black")]  # seen on any colour 
 WIDTH, ROW = 9.0, 2.35  # inches, of which a README shows a hundred pixels each
 
 
-def heat_maps(study: dict[str, Any], path: Path) -> None:
+def heat_maps(study: StudyContent, path: Path) -> None:
     """Draws up to two heat maps of each regime on both axes into a PNG.
 
     Args:
-      study: as `experiments.coupling.page` has it.
+      study: as `describe` gives it.
       path: the file to write.
     """
     regimes = study["regimes"]
@@ -46,7 +49,7 @@ def heat_maps(study: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=200)
 
 
-def shown(regime: dict[str, Any]) -> list[dict[str, Any]]:
+def shown(regime: RegimeContent) -> list[PanelContent]:
     """One heat map without and one with Adam, of those that have both views."""
     both = [panel for panel in regime["panels"] if all(panel["labels"].values())]
     adam = [panel for panel in both if panel["optimizer"] == "adam"]
@@ -58,7 +61,7 @@ def _rows(figure: Figure, count: int) -> list[Any]:
     return list(figure.subfigures(count, 1, squeeze=False)[:, 0])
 
 
-def _regime(part: Any, regime: dict[str, Any]) -> None:
+def _regime(part: Any, regime: RegimeContent) -> None:
     low, high = colour_range(regime)
     norm = LogNorm(low, high)
     part.suptitle(f"{regime['name']}: {regime['title']}", fontsize=11, fontweight="bold")
@@ -66,7 +69,7 @@ def _regime(part: Any, regime: dict[str, Any]) -> None:
     if not panels:
         return
     halves = part.subfigures(1, 3, width_ratios=[1, 1, 0.17])
-    for half, axis in zip(halves, AXES, strict=False):
+    for half, axis in zip(halves, SYMBOL, strict=False):
         half.suptitle(TITLES[axis], fontsize=10)
         places = half.subplots(1, len(panels), squeeze=False)[0]
         places[0].set_ylabel("η", rotation=0, fontsize=10)
@@ -75,9 +78,7 @@ def _regime(part: Any, regime: dict[str, Any]) -> None:
     _colour_bar(halves[-1], norm, high >= low * SPAN * 0.999)
 
 
-def _map(
-    axes: Axes, regime: dict[str, Any], panel: dict[str, Any], axis: str, norm: LogNorm
-) -> None:
+def _map(axes: Axes, regime: RegimeContent, panel: PanelContent, axis: Axis, norm: LogNorm) -> None:
     heights = edges(panel["learning_rates"])
     factors = [ratio(panel, row, axis) for row in range(len(panel["learning_rates"]))]
     for row, factor in enumerate(factors):
@@ -92,7 +93,7 @@ def _map(
 
 def _row(
     axes: Axes,
-    panel: dict[str, Any],
+    panel: PanelContent,
     row: int,
     borders: list[float],
     height: list[float],
@@ -116,7 +117,7 @@ def _ring(axes: Axes, x: float, y: float) -> None:
 
 
 def _edge(
-    axes: Axes, panel: dict[str, Any], factors: list[float | None], heights: list[float]
+    axes: Axes, panel: PanelContent, factors: list[float | None], heights: list[float]
 ) -> None:
     """A staircase through the upper edges, broken where a row has none."""
     x: list[float] = []
@@ -127,10 +128,10 @@ def _edge(
     axes.plot(x, y, color="white", linewidth=1.6, path_effects=OUTLINE)
 
 
-def _frame(axes: Axes, panel: dict[str, Any], axis: str) -> None:
+def _frame(axes: Axes, panel: PanelContent, axis: Axis) -> None:
     """As many decades on both axes, so that cells only move from one to the other."""
     low, high = _extent(panel, axis)
-    span = max(b / a for a, b in (_extent(panel, name) for name in AXES))
+    span = max(b / a for a, b in (_extent(panel, name) for name in SYMBOL))
     middle, half = math.sqrt(low * high), math.sqrt(span) * 1.03
     rates = panel["learning_rates"]
     heights = edges(rates)
@@ -143,20 +144,20 @@ def _frame(axes: Axes, panel: dict[str, Any], axis: str) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(labelsize=8.5, length=2.5, pad=2)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_xlabel(AXES[axis], fontsize=10, labelpad=0)
+    axes.set_xlabel(SYMBOL[axis], fontsize=10, labelpad=0)
 
 
-def _extent(panel: dict[str, Any], axis: str) -> tuple[float, float]:
+def _extent(panel: PanelContent, axis: Axis) -> tuple[float, float]:
     ends = edges(panel["decays"])
     rows = range(len(panel["learning_rates"]))
     factors = [factor for row in rows if (factor := ratio(panel, row, axis)) is not None]
     return ends[0] * min(factors), ends[-1] * max(factors)
 
 
-def _slope(regime: dict[str, Any], panel: dict[str, Any], axis: str) -> str:
+def _slope(regime: RegimeContent, panel: PanelContent, axis: Axis) -> str:
     """The first statistic of the heat map and axis, in one piece."""
     for statistic in regime["statistics"]:
-        if (statistic["panel"], statistic["axis"]) == (panel["id"], AXES[axis]):
+        if (statistic["panel"], statistic["axis"]) == (panel["id"], SYMBOL[axis]):
             return ", " + f"slope {statistic['measured']}".replace(" ", "\u00a0")
     return ""
 

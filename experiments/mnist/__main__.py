@@ -20,6 +20,7 @@ from typing import Any  # noqa: E402
 from experiments.command import INTERRUPTED, run_command  # noqa: E402
 from experiments.config import Config, describe_problem, resolved  # noqa: E402
 from experiments.data import Dataset, imports_packages, load  # noqa: E402
+from experiments.formatting import in_seconds, percent  # noqa: E402
 from experiments.records import append, open_folder, read, write_config  # noqa: E402
 
 OPTIMIZERS = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
@@ -140,7 +141,7 @@ def _train(job: Job, pool: ThreadPoolExecutor) -> bool:
                 times = {"epoch": epoch.number, "epoch_seconds": epoch.seconds}
                 append(job.folder, {"event": "epoch", **times, **epoch.metrics})
                 say(f"Epoch {epoch.number}, Average Loss: {epoch.metrics['loss']:.4f}")
-                say(f"Test Accuracy: {100 * epoch.metrics['accuracy']:.2f}%")
+                say(f"Test Accuracy: {percent(epoch.metrics['accuracy'])}")
                 advance()
     except KeyboardInterrupt:
         pass
@@ -191,13 +192,13 @@ def _print_table(last: dict[str, Any], job: Job) -> None:
     from rich.table import Table
 
     cells = {
-        "accuracy": f"{100 * float(last['accuracy']):.2f}%",
+        "accuracy": percent(float(last["accuracy"])),
         "data loss": f"{float(last['loss']):.4f}",
         "penalty": f"{float(last['penalty']):.3g}",
         "‖w‖": f"{float(last['norm']):.3f}",
-        "zeros": f"{100 * float(last['sparsity']):.1f}%",
-        "compile": f"{job.seconds['compile']:.2f} s",
-        "epoch": f"{job.seconds['epoch']:.3f} s",
+        "zeros": percent(float(last["sparsity"]), 1),
+        "compile": in_seconds(job.seconds["compile"], 2),
+        "epoch": in_seconds(job.seconds["epoch"], 3),
         "device": str(job.device.device_kind),
     }
     table = Table(*cells, box=box.SIMPLE)

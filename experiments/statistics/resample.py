@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import t as student
 
+from experiments.formatting import fixed, plus_minus
+
 Statistic = Callable[[np.ndarray], float | None]
 Interval = tuple[float, float]
 CONFIDENCE = 0.95
@@ -49,14 +51,24 @@ class Estimate:
             return True
         return False if self.jackknife[1] < low or high < self.jackknife[0] else None
 
-    def show(self, digits: int = 2) -> str:
+    def times(self, factor: float) -> Estimate:
+        """The estimate of a multiple, such as percentage points; ``factor`` is above 0."""
+        value = None if self.value is None else self.value * factor
+        jackknife, bootstrap = _times(self.jackknife, factor), _times(self.bootstrap, factor)
+        return Estimate(value, jackknife, bootstrap, self.seeds)
+
+    def show(self, decimals: int = 2) -> str:
         """As ``−0.98 ± 0.05``, or ``undecided``."""
         if self.value is None:
             return "undecided"
-        value = f"{round(self.value, digits) + 0.0:.{digits}f}".replace("-", "−")
         if self.jackknife is None:
-            return f"{value} (no interval)"
-        return f"{value} ± {(self.jackknife[1] - self.jackknife[0]) / 2:.{digits}f}"
+            return f"{fixed(self.value, decimals)} (no interval)"
+        low, high = self.jackknife
+        return plus_minus(self.value, (high - low) / 2, decimals)
+
+
+def _times(interval: Interval | None, factor: float) -> Interval | None:
+    return None if interval is None else (interval[0] * factor, interval[1] * factor)
 
 
 def estimate(statistic: Statistic, seeds: int, resamples: int = RESAMPLES) -> Estimate:

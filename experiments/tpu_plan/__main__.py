@@ -7,7 +7,6 @@ what it made. No TPU is needed, and nothing is timed.
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from tyro.conf import Suppress
 from experiments.command import run_command
 from experiments.config import Config, ConfigError, describe_problem, resolved
 from experiments.data import Dataset, load
+from experiments.formatting import percent, quantity
 from experiments.records import append, open_folder, write_config
 from experiments.tpu_plan.chips import Topology, topology
 
@@ -222,7 +222,7 @@ def _cells(plan: Plan, opcodes: Iterable[str]) -> list[str]:
     start = [topology.name, f"{topology.chips}", f"{plan.batch:,}"]
     if cost is None:
         return [*start, "too much"]
-    share = f"{100 * cost.peak_bytes / topology.chip.memory_bytes:.1f}%"
+    share = percent(cost.peak_bytes / topology.chip.memory_bytes, 1)
     counted = [quantity(value) for value in (cost.flops, cost.memory_bytes)]
     least = f"{quantity(seconds_at_peak(cost, topology))}s"
     exchanged = [_exchange(cost, opcode) for opcode in opcodes]
@@ -232,16 +232,6 @@ def _cells(plan: Plan, opcodes: Iterable[str]) -> list[str]:
 def _exchange(cost: Cost, opcode: str) -> str:
     sizes = [one.bytes for one in cost.in_step if one.opcode == opcode]
     return f"{len(sizes)}, {quantity(sum(sizes))}B" if sizes else "0"
-
-
-def quantity(value: float) -> str:
-    """Three digits and the prefix of a unit.
-
-    >>> quantity(26_181_632), quantity(0.00042), quantity(0)
-    ('26.2 M', '420 µ', '0 ')
-    """
-    power = min(max(math.floor(math.log10(value) / 3), -2), 5) if value else 0
-    return f"{value / 1000**power:.3g} {('µ', 'm', '', 'k', 'M', 'G', 'T', 'P')[power + 2]}"
 
 
 def _header(config: PlanConfig, dataset: Dataset) -> str:

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from experiments.coupling.content import StudyContent
+
 TIMES = list(range(100, 2001, 100))
 SEEDS = 5
 
 
-def study() -> dict[str, Any]:
+def study() -> StudyContent:
     """Two regimes; a diverged corner, a cell that was not trained, a form without an ω view."""
     a = [0.4 * 4**i for i in range(5)], [5e-4 * 2**j for j in range(10)]
     b = [0.125 * 2**i for i in range(5)], [1.25e-4 * 2**j for j in range(12)]
@@ -74,13 +76,13 @@ def study() -> dict[str, Any]:
                 "verdict": "undecided",
             }
         ],
-        "made": [
-            ["command", "python -m experiments.coupling --regime a b"],
-            ["device", "cpu, 2 cores"],
-            ["time", "4 min 12 s"],
-            ["seeds", "0, 1, 2, 3, 4"],
-            ["versions", "jaxreg 0.5.0, jax 0.10.2, optax 0.2.8"],
-        ],
+        "made": {
+            "command": "python -m experiments.coupling --regime a b",
+            "device": "cpu, 2 cores",
+            "time": "4 min 12 s",
+            "seeds": "0, 1, 2, 3, 4",
+            "versions": "jaxreg 0.5.0, jax 0.10.2, optax 0.2.8",
+        },
         "seeds": list(range(SEEDS)),
     }
 

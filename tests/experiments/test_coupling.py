@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from experiments.coupling import __main__ as coupling
+from experiments.coupling.conclusions import conclude
 from experiments.coupling.config import StudyConfig
 from experiments.coupling.describe import describe
 from experiments.coupling.findings import findings
@@ -128,7 +129,7 @@ def test_comparisons_follow_from_the_records(study):
     """The validation images choose; the test images are only reported."""
     folder, _ = study
     found = results(read(folder))
-    content = describe(found, [])
+    content = describe(conclude(found), {})
     best = {}
     for panel in {r["panel"] for r in runs(folder)}:
         own = [r for r in runs(folder) if r["panel"] == panel and r["column"] is not None]
@@ -149,7 +150,7 @@ def test_comparisons_follow_from_the_records(study):
 def test_the_summary_in_the_records_is_what_the_page_shows(study):
     folder, _ = study
     summary = next(r for r in read(folder) if r["event"] == "summary")
-    content = describe(results(read(folder)), [])
+    content = describe(conclude(results(read(folder))), {})
     assert summary["answer"] == content["answer"]
     assert len(content["answer"]) == 3
     shown = [s for regime in content["regimes"] for s in regime["statistics"]]

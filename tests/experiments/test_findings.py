@@ -1,4 +1,4 @@
-"""What is said of a heat map whose valley is known: slopes, verdicts, sentences, numbers."""
+"""Conclusions about heat maps whose valley is known: slopes, verdicts, sentences, numbers."""
 
 import dataclasses
 import json
@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.coupling import answer, describe, findings, regimes
+from experiments.coupling import comparisons, findings, regimes
+from experiments.coupling.conclusions import conclude
+from experiments.coupling.content import StudyContent
+from experiments.coupling.describe import describe
 from experiments.coupling.grid import Grid
-from experiments.coupling.page.write import embedded
 from experiments.coupling.results import Results, results
+from experiments.page.document import embedded
 from experiments.paired.setup import Setup
 from experiments.statistics.resample import Estimate
 
@@ -48,6 +51,10 @@ def made(
         name, regime, form, setup, grid, 1.0, axes, nature, SEEDS,
         losses, errors, errors, none, none + 1.2, {},
     )  # fmt: skip
+
+
+def content(*group: Results) -> StudyContent:
+    return describe(conclude(group), {})
 
 
 def named(found: Any, name: str, axis: str) -> findings.Finding:
@@ -118,7 +125,7 @@ def test_a_regret_that_meets_a_diverged_cell_is_infinite():
     regret = named(findings.findings(found), findings.LARGEST_REGRET, "strength")
     assert regret.estimate.value == np.inf
     assert "diverge" in regret.detail
-    shown = describe.describe([found], [])["regimes"][0]["statistics"]
+    shown = content(found)["regimes"][0]["statistics"]
     assert "∞" in {s["measured"] for s in shown}
 
 
@@ -137,16 +144,16 @@ def test_forms_that_are_trained_apart_are_held_against_the_identity():
 # --- sentences ---
 
 
-def said(*group: Results) -> list[str]:
-    return describe.describe(group, [])["answer"]
+def sentences_of(*group: Results) -> list[str]:
+    return content(*group)["answer"]
 
 
 def test_the_answer_names_what_stays():
-    sentences = said(made(0.0), made(1.0, regimes.B, nature="linear", regime="b"))
+    sentences = sentences_of(made(0.0), made(1.0, regimes.B, nature="linear", regime="b"))
     assert len(sentences) == 3
     assert "tune ω, the decay per step; the largest good one is the same" in sentences[1]
     assert "tune λ; the largest good one is the same" in sentences[2]
-    leaning = said(made(0.5))
+    leaning = sentences_of(made(0.5))
     assert "is the same" not in leaning[1]
     assert "the largest good λ changes with the learning rate (∝ η^p, p = −0.5" in leaning[1]
 
@@ -154,13 +161,13 @@ def test_the_answer_names_what_stays():
 def test_the_answer_claims_nothing_where_there_are_no_edges():
     flat = made(0.0)
     flat.losses[:] = -1.0
-    assert said(flat)[1].endswith("no heat map has an upper edge in four rows or more.")
+    assert sentences_of(flat)[1].endswith("no heat map has an upper edge in four rows or more.")
 
 
 def test_a_form_is_called_better_only_if_both_intervals_say_so():
     def compared(jackknife: Any, bootstrap: Any, on_rim: tuple[str, ...] = ()) -> str:
         found = Estimate(-0.01, jackknife, bootstrap, 5)
-        return answer.Comparison("a", "X", "Y", found, on_rim).verdict
+        return comparisons.Comparison("a", "X", "Y", found, on_rim).verdict
 
     assert compared((-0.02, -0.005), (-0.02, -0.001)) == "X is better"
     assert compared((0.005, 0.02), (0.001, 0.02)) == "Y is better"
@@ -176,21 +183,21 @@ def test_the_comparison_chooses_by_validation_and_reports_the_test_images():
     one.test_errors[:] = 0.9
     one.test_errors[2, 3] = 0.1
     one.losses[2, 3] = -9.0
-    assert findings.best_test_error(one, np.arange(5)) == pytest.approx(0.1)
+    assert comparisons.best_test_error(one, np.arange(5)) == pytest.approx(0.1)
     one.losses[4, 0] = -10.0
-    assert findings.best_test_error(one, np.arange(5)) == pytest.approx(0.9)
+    assert comparisons.best_test_error(one, np.arange(5)) == pytest.approx(0.9)
     one.losses[4, 0, 0] = np.inf  # a seed diverged: that cell is none
-    assert findings.best_test_error(one, np.arange(5)) == pytest.approx(0.1)
+    assert comparisons.best_test_error(one, np.arange(5)) == pytest.approx(0.1)
 
 
-# --- the dictionary ---
+# --- the content of the page ---
 
 
 def test_what_is_not_known_is_null():
     found = made(0.0)
     found.losses[1, 2] = np.nan
     found.losses[0, 0, 3] = np.inf
-    (panel,) = describe.describe([found], [])["regimes"][0]["panels"]
+    (panel,) = content(found)["regimes"][0]["panels"]
     assert panel["cells"][1][2] is None
     assert panel["cells"][0][0]["loss"] is None
     assert panel["cells"][0][0]["diverged"] == 1
@@ -203,10 +210,10 @@ def test_what_is_not_known_is_null():
 
 def test_an_optimum_on_the_rim_is_said_to_be_there():
     found = made(0.0)
-    inside = describe.describe([found], [])["regimes"][0]["panels"][0]
+    inside = content(found)["regimes"][0]["panels"][0]
     assert "decay" not in inside["on_edge"]
     found.losses[4, 13] = -8.0
-    rim = describe.describe([found], [])["regimes"][0]["panels"][0]
+    rim = content(found)["regimes"][0]["panels"][0]
     assert rim["on_edge"] == "the best learning rate may be larger, the best decay may be larger"
 
 

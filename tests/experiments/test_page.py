@@ -23,7 +23,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from experiments.coupling import heat_maps
 from experiments.coupling.page import sections
 from experiments.coupling.page.scale import colour_range
-from experiments.coupling.page.write import embedded, plain, told_apart, write
+from experiments.coupling.page.write import with_own_labels, write
+from experiments.page.document import embedded, plain
 from tests.experiments import synthetic_study
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -85,7 +86,7 @@ def test_heat_maps_with_one_label_are_called_by_their_titles():
     labels = {"strength": "AdamW", "rate": None}
     panels = [{"title": title, "labels": labels} for title in ("small", "large")]
     panels.append({"title": "other", "labels": {"strength": None, "rate": "SGDW"}})
-    apart = told_apart({"panels": panels})["panels"]
+    apart = with_own_labels({"panels": panels})["panels"]
     assert [panel["labels"]["strength"] for panel in apart] == ["small", "large", None]
     assert [panel["labels"]["rate"] for panel in apart] == [None, None, "SGDW"]
 

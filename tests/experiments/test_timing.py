@@ -18,8 +18,9 @@ from experiments.benchmark.__main__ import BenchmarkConfig, Suite, check
 from experiments.benchmark.suites import PEERS, decay, main, sweep
 from experiments.benchmark.suites.main import read_records
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
-from experiments.benchmark.timing import Spread, Timings, interleave, machine, run_process
+from experiments.benchmark.timing import Spread, Timings, interleave, run_process
 from experiments.config import ConfigError
+from experiments.provenance import machine
 
 # The machine slows down fourfold from round to round; the contenders' ratio stays near 3.
 DRIFTING = Timings(
@@ -126,13 +127,13 @@ def test_json_holds_samples_spreads_ratios_and_targets() -> None:
 
 
 def test_machine_names_what_times_depend_on() -> None:
-    described = machine()
+    described = machine(["numpy", "no-such-package"])
     assert described["processor"]
     assert isinstance(described["cores"], int)
     assert described["cores"] >= 1
     versions = described["versions"]
     assert isinstance(versions, dict)
-    assert versions["numpy"] == np.__version__
+    assert versions == {"numpy": np.__version__, "no-such-package": None}
 
 
 def test_process_runs_with_its_variables_where_told(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from rich.table import Table
 from experiments.benchmark.suites import PEERS, ROOT, Recorder
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Process, Sample, Timings, interleave, run_process
+from experiments.formatting import in_seconds
 
 PACKAGES = ("torch", "sklearn", "PIL")
 COLD, WARM = "jaxreg, cold", "jaxreg, warm"
@@ -73,7 +74,9 @@ def run(repeats: int, quick: bool, console: Console, record: Recorder) -> dict[s
 
     def on_sample(name: str, sample: Sample) -> None:
         record({"event": "sample", "contender": name, **sample})
-        console.print(f"{name}: {sample['process']:.2f} s, epoch {sample['epoch']:.3f} s")
+        console.print(
+            f"{name}: {in_seconds(sample['process'], 2)}, epoch {in_seconds(sample['epoch'], 3)}"
+        )
 
     with tempfile.TemporaryDirectory() as cache:
         ours = _ours(epochs, cache)
@@ -125,12 +128,12 @@ def _peer_settings(name: str) -> list[str]:
 def _try(name: str, quick: bool, console: Console) -> dict[str, float]:
     """Seconds of two epochs with each setting of a peer; a quick run tries the first alone."""
     settings = _peer_settings(name)
-    seconds = {}
+    found = {}
     for setting in settings[:1] if quick else settings:
         with console.status(f"{name}: trying {setting}"):
-            seconds[setting] = _sample_peer(name, setting, epochs=2)["process"]
-        console.print(f"{name}: {setting}: {seconds[setting]:.2f} s for two epochs")
-    return seconds
+            found[setting] = _sample_peer(name, setting, epochs=2)["process"]
+        console.print(f"{name}: {setting}: {in_seconds(found[setting], 2)} for two epochs")
+    return found
 
 
 def _sample_peer(name: str, setting: str, epochs: int) -> Sample:

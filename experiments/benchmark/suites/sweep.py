@@ -24,6 +24,7 @@ from experiments.benchmark.limits import Limit, limit_json, limit_table
 from experiments.benchmark.suites import PEERS, ROOT, Recorder
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Sample, Spread, Timings, interleave, run_process
+from experiments.formatting import in_seconds
 
 PACKAGES = ("torch", "PIL")
 CORES = os.cpu_count() or 1
@@ -78,7 +79,7 @@ def run(repeats: int, quick: bool, console: Console, record: Recorder) -> dict[s
 
     def on_sample(name: str, sample: Sample) -> None:
         record({"event": "sample", "contender": name, **sample})
-        console.print(f"{name}: {sample['epoch']:.3f} s for each model and epoch")
+        console.print(f"{name}: {in_seconds(sample['epoch'], 3)} for each model and epoch")
 
     with console.status("compiling"):
         ours = _ours(epochs, 4 if quick else 64)
@@ -277,7 +278,9 @@ def _try(name: str, quick: bool, console: Console) -> dict[str, float]:
         with console.status(f"{name}: trying {command}"):
             short = " --examples 12000" if name == VMAP else ""
             found[command] = _sample_peer(command + short, epochs=1)["epoch"]
-        console.print(f"{name}: {command}: {found[command]:.2f} s for each model and epoch")
+        console.print(
+            f"{name}: {command}: {in_seconds(found[command], 2)} for each model and epoch"
+        )
     return found
 
 

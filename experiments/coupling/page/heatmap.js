@@ -5,23 +5,6 @@ const MARGIN = { left: 50, right: 6, top: 18, bottom: 38 };
 const SLIDE = 500; // milliseconds
 const STEPS = { ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
 
-/** An SVG element; attributes that are null are left out. */
-function draw(name, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== null) node.setAttribute(key, value);
-  }
-  node.append(...children);
-  return node;
-}
-
-/** An HTML element with text or children. */
-function make(name, attributes = {}, ...children) {
-  const node = Object.assign(document.createElement(name), attributes);
-  node.append(...children);
-  return node;
-}
-
 class HeatMap {
   /** `listeners`: select(panel, row, column), hover(cell element or null, facts). */
   constructor(host, panel, regime, seeds, listeners) {

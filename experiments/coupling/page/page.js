@@ -2,7 +2,7 @@
 /* The page: one switch for all heat maps, one selected training in each regime. */
 
 const PAGE = {
-  study: JSON.parse(document.getElementById("study").textContent),
+  study: JSON.parse(document.getElementById("data").textContent),
   tip: document.getElementById("tip"),
   regimes: [],
 };
