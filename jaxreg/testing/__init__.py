@@ -18,6 +18,8 @@ from jax.typing import DTypeLike
 from jaxreg._messages.calls import explained
 from jaxreg._messages.names import absent
 from jaxreg._penalty.penalty import Penalty
+from jaxreg._penalty.term import Term
+from jaxreg._select.rules import Function, Where
 from jaxreg._select.select import where
 from jaxreg.testing._case import STEPS, Broken, Case
 from jaxreg.testing._penalty_laws import LAWS, Law
@@ -53,8 +55,8 @@ def check_penalty(
     ``jit``, ``vmap``, sharding and low precision change nothing; the strength is linear and a new
     one traces nothing anew; the prox minimises step·penalty(v) + ½‖v − w‖², moves nothing for
     step 0 and is non-expansive where the penalty is convex; selections, dtypes and
-    integers are respected, and trees without a parameter refused. Complex arrays too, unless the
-    penalty refuses them by an error.
+    integers are respected, and trees without a parameter refused; its repr evaluates back to it.
+    Complex arrays too, unless the penalty refuses them by an error.
 
     Strengths of the order of 1 are checked hardest: a prox that hardly moves hides its mistakes.
 
@@ -195,6 +197,7 @@ def _facts(
     units = [term.unit for term in penalty.terms]
     facts = {
         "convex": all(unit.convex for unit in units),
+        "spelled out": all(_is_spelled_out(term) for term in penalty.terms),
         "constraint": all(unit.constraint for unit in units),
         "scalable": not any(unit.constraint for unit in units),
         "differentiable": _accepts(
@@ -206,6 +209,17 @@ def _facts(
     }
     facts |= {name: fact for name, fact in told.items() if fact is not None}
     return frozenset(name for name, holds in facts.items() if holds)
+
+
+def _is_spelled_out(term: Term) -> bool:
+    """Whether its repr says all of it: references are left out of it."""
+    return term.reference is None and _is_text(term.where)
+
+
+def _is_text(rule: Where) -> bool:
+    """Whether the repr says all of a rule: functions have no text."""
+    parts = (part for part in vars(rule).values() if isinstance(part, Where))
+    return not isinstance(rule, Function) and all(map(_is_text, parts))
 
 
 def _accepts(function: Callable[[Any], Any], shape: Any, dtype: Any, refusal: Any) -> bool:

@@ -15,6 +15,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxreg._messages.brief import brief
 from jaxreg._penalty.penalty import Penalty
+from jaxreg._penalty.unit import Unit
+from jaxreg._select.select import biases, weights, where
 from jaxreg.testing._case import (
     STEPS,
     TOLERANCE,
@@ -35,6 +37,29 @@ def pytree_round_trip(case: Case) -> None:
     require(repr(again) == repr(case.penalty), repr(case.penalty), repr(again))
     params = case.tree(jnp.asarray(case.points()[0]))
     equal(again(params), case.penalty(params), "the value")
+
+
+def repr_evaluates_back(case: Case) -> None:
+    """Where ``where``, ``weights``, ``biases`` and its units by their names are known."""
+    text = repr(case.penalty)
+    names = {"where": where, "weights": weights, "biases": biases}
+    names |= {repr(unit).partition("(")[0]: _maker(unit) for unit in _units(case.penalty)}
+    try:
+        again = eval(text, names)
+    except Exception as error:
+        raise Broken(f"expected a repr that can be evaluated, got {text}: {error}") from None
+    require(repr(again) == text, f"{text} evaluated to be itself", repr(again))
+    params = case.tree(jnp.asarray(case.points()[0]))
+    equal(again(params), case.penalty(params), f"of {text}, evaluated, the value")
+
+
+def _units(penalty: Penalty) -> list[Unit]:
+    return [term.unit for term in penalty.terms]
+
+
+def _maker(unit: Any) -> Any:
+    """What a unit's name means in its repr: itself, or with settings what they are given to."""
+    return type(unit) if repr(unit).endswith(")") else unit
 
 
 def empty_trees_refused(case: Case) -> None:
@@ -293,6 +318,7 @@ def _law(holds: Callable[[Case], None], *needs: str) -> Law:
 
 LAWS = (
     _law(pytree_round_trip, "real"),
+    _law(repr_evaluates_back, "real", "spelled out"),
     _law(integers_left_alone, "real"),
     _law(empty_trees_refused, "real"),
     _law(dtype_kept),

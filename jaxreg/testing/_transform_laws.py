@@ -6,6 +6,7 @@ those of penalties, they are checked in float64.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -217,6 +218,9 @@ def schedules_begin_at_step_0(case: Transform) -> None:
     """In every update a schedule is the number that it says for the step, counted from 0."""
     for name in case.schedules:
         scheduled = case.make(**{name: lambda step, x=case.numbers[name]: x * (1 + step)})
+        state = scheduled.init(case.params)
+        after = jax.eval_shape(functools.partial(case.update, scheduled), case.grads(), state)[1]
+        _same_kind(after, state, f"for a schedule as {name}, under jit, a state after the update")
         for t, updates in enumerate(case.updates(scheduled)):
             fixed = case.make(**{name: case.numbers[name] * (1 + t)})
             wanted = case.updates(fixed)[t]

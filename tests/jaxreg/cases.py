@@ -100,7 +100,20 @@ CASES = {
     ),
 }
 
-# Composed: each rule for the prox of a sum, a selection and a reference.
+
+@jaxreg.pytree
+class SumsToOne(jaxreg.Constraint):
+    """A constraint of one's own, that couples all entries."""
+
+    def contains(self, w: Any, rounding: Any) -> Any:
+        return abs(w.sum() - 1) <= rounding.sum()
+
+    def array_prox(self, w: Any, step: Any) -> Any:
+        del step
+        return w + (1 - w.sum()) / w.size
+
+
+# Composed: each rule for the prox of a sum, a selection, a reference; and one of one's own.
 COMPOSED = {
     "quadratic + entrywise": Row(
         0.3 * jaxreg.mcp(gamma=2.0) + 0.5 * l2,
@@ -114,6 +127,7 @@ COMPOSED = {
         ANY,
     ),
     "selected": Row(2 * l1.on("kernel$"), lambda w: 2 * abs(w).sum(), ANY),
+    "own constraint": Row(SumsToOne(), lambda w: _indicator(abs(w.sum() - 1) < 1e-9), ((4, 3),)),
     "around": Row(
         jaxreg.huber(1.0).around({"layer": {"kernel": np.full((4, 3), 0.5)}}),
         lambda w: _huber(w - 0.5, 1.0),

@@ -362,6 +362,17 @@ class NoPytree(L2):
 
 
 @pytree
+class SettingRoundedInTheRepr(L2):
+    factor: float
+
+    def array_value(self, w):
+        return self.factor * super().array_value(w)
+
+    def __repr__(self):
+        return f"l2(factor={self.factor:.0f})"
+
+
+@pytree
 class Expanding(Box):
     def array_prox(self, w, step):
         return super().array_prox(w, step) * (1 + 0.1 * step)
@@ -392,6 +403,7 @@ BROKEN = {
     FirstShardOnly(): "sharded equals unsharded",
     SettingLost(2.0): "pytree round trip",
     NoPytree(): "pytree round trip",
+    SettingRoundedInTheRepr(1.25): "repr evaluates back",
     Expanding(-0.5, 2.0): "prox is projection",
 }
 

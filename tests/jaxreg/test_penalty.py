@@ -138,15 +138,26 @@ READABLE = [
     l2.on(where(None)),
     l2.on(r"layers/\d+/kernel"),
     l2.on({"fc1": {"bias": False, "kernel": True}}),
+    jaxreg.huber(delta=0.5),
+    jaxreg.log_sum(eps=0.1),
+    0.5 * jaxreg.mcp(gamma=3.0).on("kernel$") + jaxreg.l0,
+    jaxreg.scad(a=3.7),
+    l2 + jaxreg.box(lower=0.0, upper=float("inf")),
+    1e-4 * l2.on(weights) + jaxreg.non_negative,
+    jaxreg.group_lasso(axis=(0, -1)),
+    jaxreg.sparse_group_lasso(axis=0, l1_ratio=0.25),
+    jaxreg.max_norm(bound=3.0, axis=-2),
+    jaxreg.orthogonal(mode="columns") + 2.0 * jaxreg.nuclear + jaxreg.spectral,
 ]
 
 
 @pytest.mark.parametrize("penalty", READABLE, ids=repr)
-def test_the_repr_evaluates_to_the_same_penalty(penalty):
+def test_the_repr_evaluates_to_the_same_penalty_by_public_names(penalty):
     again = eval(repr(penalty), vars(jaxreg).copy())
     assert repr(again) == repr(penalty)
-    assert jax.tree.leaves(1.0 * again) == jax.tree.leaves(1.0 * penalty)
-    assert jax.tree.structure(1.0 * again) == jax.tree.structure(1.0 * penalty)
+    ours, theirs = again.on(where(None)), penalty.on(where(None))  # sums, both
+    assert jax.tree.leaves(ours) == jax.tree.leaves(theirs)
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
 
 
 def test_the_repr_of_a_traced_strength_names_it_and_of_an_array_shows_it():

@@ -10,61 +10,12 @@ import optax
 import pytest
 from jax.core import Tracer
 
-from jaxreg import (
-    add_penalty_gradient,
-    box,
-    decoupled_decay,
-    l1,
-    l2,
-    non_negative,
-    project,
-    proximal_step,
-)
+from jaxreg import decoupled_decay
 from jaxreg.testing import LawViolation, check_transform
 from jaxreg.testing._transform_laws import TRANSFORM_LAWS
+from tests.jaxreg.transforms import TRANSFORMS
 
-
-def coupled(strength):
-    def scheduled(step):
-        return strength(step) * l2
-
-    return add_penalty_gradient(scheduled if callable(strength) else strength * l2)
-
-
-def decay(rate, learning_rate):
-    return decoupled_decay(rate, learning_rate, where="kernel", cautious=True)
-
-
-def proximal(learning_rate):
-    return proximal_step(l1.on("kernel"), learning_rate)
-
-
-def projected(upper):
-    return project(box(-0.5, upper).on("kernel"))
-
-
-def adam_in_its_metric():
-    inner = optax.adam(0.1)
-    return proximal_step(0.1 * l1.on("kernel"), optimizer=inner, metric="adam")
-
-
-OBEDIENT = {
-    "coupled": (coupled, {"numbers": {"strength": 0.1}, "schedules": ["strength"]}),
-    "decay": (
-        decay,
-        {
-            "numbers": {"rate": 0.1, "learning_rate": 0.5},
-            "schedules": ["rate", "learning_rate"],
-            "still": "bias",
-        },
-    ),
-    "proximal": (
-        proximal,
-        {"numbers": {"learning_rate": 0.5}, "schedules": ["learning_rate"], "still": "bias"},
-    ),
-    "projected": (projected, {"numbers": {"upper": 0.5}, "still": "bias"}),
-    "non_negative": (lambda: project(non_negative), {}),
-    "adam_in_its_metric": (adam_in_its_metric, {}),
+OTHERS = {
     "optax.add_decayed_weights": (
         optax.add_decayed_weights,
         {"numbers": {"weight_decay": 0.1}, "schedules": ["weight_decay"]},
@@ -79,9 +30,15 @@ OBEDIENT = {
 }
 
 
-@pytest.mark.parametrize("name", OBEDIENT)
-def test_these_obey_the_laws(name):
-    factory, told = OBEDIENT[name]
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_the_transformations_obey_the_laws(name):
+    row = TRANSFORMS[name]
+    check_transform(row.make, **row.told)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_those_of_optax_obey_them_too(name):
+    factory, told = OTHERS[name]
     check_transform(factory, **told)
 
 
