@@ -19,6 +19,7 @@ from experiments import records, runner
 from experiments.config import Config, ConfigError, resolved
 from experiments.mnist import hosts
 from tests.processes import Process, started
+from tests.xla import HURRY, ONE_THREAD
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = Config(batch_size=13, hidden=5, learning_rate=0.05, strength=0.02, penalty="elastic_net")
@@ -27,21 +28,26 @@ OPTIONS = (
     *("--penalty", "elastic_net"),
 )
 COMMAND = """
-import sys
-import jax, numpy as np
-from experiments import mnist, runner
+import os, sys, time
 from experiments.command import run_command
 from experiments.config import Config
+from experiments.mnist import __main__ as mnist, hosts
 
-def saving(program, train=runner.train):
-    "The command as it is, with the parameters of every process kept."
-    for epoch in train(program):
-        leaves = jax.tree.leaves(jax.device_get(epoch.state.params))
-        if epoch.number <= 2:
-            np.savez(f"{sys.path[0]}/params-{jax.process_index()}-{epoch.number}", *leaves)
-        yield epoch
+if hosts.WORKER in os.environ:  # who watches one imports no JAX
+    import jax, numpy as np
+    from experiments import runner
 
-runner.train = saving
+    def saving(program, train=runner.train):
+        "The command as it is, with the parameters of every process kept."
+        for epoch in train(program):
+            leaves = jax.tree.leaves(jax.device_get(epoch.state.params))
+            if epoch.number <= 2:
+                np.savez(f"{sys.path[0]}/params-{jax.process_index()}-{epoch.number}", *leaves)
+            else:
+                time.sleep(0.1)  # nobody looks at these: let them cost nothing
+            yield epoch
+
+    runner.train = saving
 run_command("mnist", mnist.main, Config)
 """
 
@@ -73,7 +79,9 @@ def start(count: int, idx: str, folder: Path, *options: str) -> Iterator[list[Pr
     common = (*OPTIONS, *options, "--data", idx, "--output", str(folder / "run"))
     join = ("--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(count))
     command = [sys.executable, str(script), *common, *join]
-    environment = {"PYTHONPATH": str(ROOT), "JAXREG_CACHE_DIR": str(folder / "cache")}
+    cache = str(folder / "cache")
+    environment = {"PYTHONPATH": str(ROOT), "JAXREG_CACHE_DIR": cache, "XLA_FLAGS": HURRY}
+    environment |= ONE_THREAD
     with contextlib.ExitStack() as stack:
         yield [
             stack.enter_context(started([*command, "--process", str(process)], env=environment))
@@ -114,24 +122,24 @@ def test_two_processes_of_two_devices_train_as_one_and_the_first_alone_speaks(id
 
 
 def test_a_killed_process_ends_the_others_with_one_line(idx, tiny, tmp_path):
-    written = [tmp_path / f"params-{process}-2.npz" for process in range(4)]
-    with start(4, idx, tmp_path, "--epochs", "1000000") as processes:
+    written = [tmp_path / f"params-{process}-2.npz" for process in range(3)]
+    with start(3, idx, tmp_path, "--epochs", "1000000") as processes:
         wait_for(lambda: all(path.exists() for path in written), processes)
         time.sleep(0.2)  # the record of the second epoch is written after its parameters
-        killed = processes.pop(2)
+        killed = processes.pop(1)
         killed.kill()
         since = time.monotonic()
         ends = [process.communicate(timeout=30) for process in processes]
         assert time.monotonic() - since < 15
         assert killed.communicate()[0] == ""
-    assert [process.returncode for process in processes] == [hosts.LOST] * 3
-    for process, (_, errors) in zip((0, 1, 3), ends, strict=True):
+    assert [process.returncode for process in processes] == [hosts.LOST] * 2
+    for process, (_, errors) in zip((0, 2), ends, strict=True):
         assert errors == (
-            f"Error: process {process} of 4: expected every process to go on, but one has died or "
+            f"Error: process {process} of 3: expected every process to go on, but one has died or "
             f"hangs; all have stopped, start them again\n"
         )
-    assert [printed for printed, _ in ends[1:]] == ["", ""]
-    check_as_one_process(4, tmp_path, tiny)
+    assert [printed for printed, _ in ends[1:]] == [""]
+    check_as_one_process(3, tmp_path, tiny)
 
 
 def wait_for(condition: Callable[[], bool], processes: list[Process]) -> None:
@@ -147,8 +155,8 @@ def wait_for(condition: Callable[[], bool], processes: list[Process]) -> None:
 
 FATE = """
 import os, signal, sys, time
-from experiments import hosts
 from experiments.config import Config, resolved
+from experiments.mnist import hosts
 
 config = Config(coordinator="127.0.0.1:1", processes=2, process=1, connect_timeout=9)
 hosts.connect = {connect}

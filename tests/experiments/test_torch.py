@@ -16,7 +16,7 @@ from experiments.data import load
 from experiments.models import SimpleNet
 from jaxreg.convert import from_torch_weight_decay
 from tests.processes import ran
-from tests.xla import environment_of_users
+from tests.xla import FOR_TRAININGS, environment_of_trainings
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 ARCHIVE = np.load(FIXTURES / "torch_trajectories.npz")
@@ -59,6 +59,12 @@ def initial(dtype: str) -> dict[str, dict[str, np.ndarray]]:
     return params
 
 
+@pytest.fixture(scope="module")
+def images() -> training.Images:
+    """On the device once, for all trajectories."""
+    return jax.device_put(training.Images(*load("mnist").train))
+
+
 SINGLE, DOUBLE = ("float32", 1e-4, 1e-4), ("float64", 1e-11, 1e-11)
 
 
@@ -80,10 +86,10 @@ SINGLE, DOUBLE = ("float32", 1e-4, 1e-4), ("float64", 1e-11, 1e-11)
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )
-def test_trajectory(name, coupling, precision):
+def test_trajectory(name, coupling, precision, images):
     dtype, loss_tolerance, weight_tolerance = precision
     with jax.enable_x64(dtype == "float64"):
-        losses, params = train(name, coupling, dtype)
+        losses, params = train(name, coupling, dtype, images)
     expected = {key: ARCHIVE[f"{name}/{dtype}/{key}"] for key in ("losses", *SHAPES)}
     np.testing.assert_allclose(losses, expected["losses"], rtol=loss_tolerance, atol=0)
     for key in SHAPES:
@@ -94,7 +100,7 @@ def test_trajectory(name, coupling, precision):
         np.testing.assert_allclose(value, expected[key], rtol=0, atol=weight_tolerance)
 
 
-def train(name: str, coupling: str, dtype: str):
+def train(name: str, coupling: str, dtype: str, images: training.Images):
     """Losses of 600 steps and the parameters after them, through the project's own step."""
     model = SimpleNet(dtype=jnp.dtype(dtype))
 
@@ -107,8 +113,8 @@ def train(name: str, coupling: str, dtype: str):
     indices = np.random.RandomState(1).permutation(60000)
     batch = SETTINGS["batch_size"]
     order = training.batches(indices[: SETTINGS["steps"] * batch], batch, dtype)
-    run = jax.jit(training.scan_batches(step))
-    state, losses = run(state, order, training.Images(*load("mnist").train))
+    run = jax.jit(training.scan_batches(step), compiler_options=FOR_TRAININGS)
+    state, losses = run(state, order, images)
     return np.asarray(losses), jax.device_get(state.params)
 
 
@@ -130,7 +136,7 @@ def test_five_epochs_of_five_seeds_agree_with_torch():
 
     In a process with one device, as users have it: beside seven others it takes twice as long.
     """
-    printed = ran([sys.executable, "-c", FIVE_SEEDS], env=environment_of_users()).stdout
+    printed = ran([sys.executable, "-c", FIVE_SEEDS], env=environment_of_trainings()).stdout
     ours = np.array([json.loads(line) for line in printed.splitlines()])
     pairs = zip(SEEDS["sgd"]["losses"], SEEDS["sgd"]["accuracies"], strict=True)
     torch = np.array([(losses[-1], accuracies[-1] / 100) for losses, accuracies in pairs])
