@@ -1,1 +1,20 @@
+"""The experiments: commands, and what they share. ``python -m experiments`` lists the commands.
+
+A command is a folder with a ``__main__.py`` and everything that it alone uses; it imports nothing
+from the folder of another. What commands share stands beside them; an import goes up this list:
+
+- `formatting`, `verdicts`, `provenance`: numbers as text; marks of a yes, no or undecided; device,
+  versions and command line of a run.
+- `forms`: the forms of decay, a row for each, made of what `decay_form` defines.
+- `config`, `data`: settings of one training; images.
+- `records`, `command`: the folder of a run; options, errors and exit status of a command.
+- `models`, `training` and what runs them: networks, the train step, one training, many as one
+  program, several devices.
+- `statistics`: of grids of losses, with intervals over seeds.
+- `paired`: trainings of one set-up whose seeds draw everything anew, for comparisons in pairs.
+- `curves`, `page`: pictures and pages.
+
+``results/`` holds committed records, ``assets/`` the images.
+"""
+
 from __future__ import annotations

@@ -65,7 +65,7 @@ def unknown_option(arguments: Sequence[str], settings: type[Any]) -> str | None:
 
 
 def status_of(work: Callable[[], None]) -> int:
-    """Does the work; the exit status that it deserves, once its mistake is said."""
+    """Does the work; its exit status, once a mistake is printed."""
     try:
         work()
     except (ConfigError, DataError, OutputError) as error:

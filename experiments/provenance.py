@@ -1,4 +1,4 @@
-"""How a run was made: device, versions, command line, and the section of its page that says so."""
+"""How a run was made: device, versions, command line, and the rows that list them on its page."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _option(name: str, value: Any) -> list[str]:
     return [f"--{option}", *map(str, value if isinstance(value, tuple) else (value,))]
 
 
-def made(
+def how_it_was_made(
     config: Mapping[str, Any], records: Sequence[Mapping[str, Any]], command: str
 ) -> dict[str, str]:
     """Rows of the section "How it was made".

@@ -1,9 +1,4 @@
-"""Timing contenders against each other on one machine: interleaved, as ratios, with spread.
-
-A machine's speed drifts, so contenders run in turns (A B C, A B C, …) and are compared within a
-round: the ratio of two contenders is the median over rounds of the ratios of that round. What is
-measured lies in `suites/`; the command is `__main__.py`.
-"""
+"""Timing contenders against each other on one machine: interleaved, as ratios, with spread."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from experiments.command import INTERRUPTED, run_command
 from experiments.config import Config, ConfigError
 from experiments.data import load
 from experiments.formatting import roughly
-from experiments.provenance import changed, hardware, made
+from experiments.provenance import changed, hardware, how_it_was_made
 from experiments.records import append, open_folder, read, read_config, write_config
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _facts(job: Job) -> dict[str, str]:
     """How it was made."""
     seeds, source = job.settings.seeds, job.settings.source
     held = f"{len(source.validation.labels):,} images validate, {len(source.test.labels):,} test"
-    facts = made(read_config(job.folder), read(job.folder), command_line(job.config))
+    facts = how_it_was_made(read_config(job.folder), read(job.folder), command_line(job.config))
     return {
         "made": facts.pop("made"),
         "seeds": f"{seeds[0]} to {seeds[-1]}",

@@ -19,7 +19,7 @@ from experiments.command import INTERRUPTED, run_command
 from experiments.coupling.config import StudyConfig, command_line, from_record, planned, resolved
 from experiments.data import load
 from experiments.formatting import in_minutes, in_seconds
-from experiments.provenance import hardware, made
+from experiments.provenance import hardware, how_it_was_made
 from experiments.records import (
     append,
     open_folder,
@@ -231,7 +231,7 @@ def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
         "trainings": f"{len(runs):,}, {diverged:,} diverged",
         "seeds": ", ".join(map(str, study.seeds)),
         "data": f"{source.name}: {held}",
-        **made(read_config(study.folder), records, command_line(study.config)),
+        **how_it_was_made(read_config(study.folder), records, command_line(study.config)),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.coupling import names
-from experiments.coupling.comparisons import NO_DECAY, Comparison
+from experiments.coupling.comparisons import UNDECAYED, Comparison
 from experiments.coupling.conclusions import RegimeConclusions
 from experiments.coupling.findings import EDGE, MARGIN, MEAN_REGRET, VERDICTS, Finding
 from experiments.decay_form import Axis
@@ -22,7 +22,7 @@ def answer(regimes: Sequence[RegimeConclusions]) -> list[str]:
 
 def _which(compared: Sequence[Comparison]) -> str:
     """Best against best: what is decided, then what is not."""
-    forms = [c for c in compared if c.second != NO_DECAY] or list(compared)
+    forms = [c for c in compared if c.second != UNDECAYED] or list(compared)
     if not forms:
         return "Which one? There is one form here, and nothing to compare it with."
     decided = [f"in {_decided(c)}" for c in forms if c.verdict != VERDICTS.undecided]

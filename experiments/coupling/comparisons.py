@@ -19,7 +19,7 @@ from experiments.coupling.results import Results
 from experiments.statistics import surface
 from experiments.statistics.resample import Estimate, Interval
 
-NO_DECAY = "no decay"
+UNDECAYED = "no decay"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _to_no_decay(regime: str, results: Sequence[Results]) -> list[Comparison]:
         if np.isfinite(one.undecayed_losses).any():
             errors = partial(best_test_error, one), partial(undecayed_test_error, one)
             compared = difference(*errors, len(one.seeds))
-            found.append(Comparison(regime, names.title(one, alone), NO_DECAY, compared))
+            found.append(Comparison(regime, names.title(one, alone), UNDECAYED, compared))
     return found
 
 

@@ -15,7 +15,7 @@ from experiments.coupling.content import (
     StatisticContent,
     StudyContent,
 )
-from experiments.coupling.describe_map import panel, setup_row
+from experiments.coupling.describe_map import map_content, setup_row
 from experiments.coupling.findings import SHARE, Finding
 from experiments.formatting import general, interval
 
@@ -62,7 +62,7 @@ def _regime(regime: RegimeConclusions) -> RegimeContent:
         "title": names.regime_title(group),
         "explanation": " ".join(NATURES[nature] for nature in natures),
         "setup": list(dict.fromkeys(map(setup_row, regime.maps))),
-        "panels": [panel(each, alone) for each in regime.maps],
+        "panels": [map_content(each, alone) for each in regime.maps],
         "statistics": [_statistic(finding) for finding in findings],
     }
 

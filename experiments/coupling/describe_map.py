@@ -44,7 +44,7 @@ def _norm_text(found: MapConclusions) -> str:
     return f"; at the best, ‖w‖ from {norms[0]:.3g} to {norms[-1]:.3g}"
 
 
-def panel(found: MapConclusions, alone: bool) -> PanelContent:
+def map_content(found: MapConclusions, alone: bool) -> PanelContent:
     """The content of a heat map; ``alone`` where its regime has no other network."""
     results = found.results
     grid, setup, times = results.grid, results.setup, results.times

@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.coupling.results import Results
 from experiments.decay_form import Axis
-from experiments.statistics import surface, transfer
+from experiments.statistics import additivity, surface
 from experiments.statistics.resample import Estimate, Statistic, estimate
 from experiments.verdicts import Verdicts
 
@@ -134,10 +134,10 @@ def _share(results: Results, axis: Axis) -> Finding | None:
     shift = 0 if axis == results.grid.axis else results.shift or 0
 
     def statistic(seeds: np.ndarray) -> float | None:
-        found = transfer.interaction(results.losses[..., seeds], shift)
+        found = additivity.interaction(results.losses[..., seeds], shift)
         return None if found is None else found.share
 
-    whole = transfer.interaction(results.losses, shift)
+    whole = additivity.interaction(results.losses, shift)
     if whole is None:
         return None
     detail = f"{whole.cells} cells, df {whole.df}, F {whole.f:.1f}"
@@ -155,7 +155,7 @@ def _regret(results: Results, axis: Axis, name: str, summary: Callable[..., floa
     shift = results.shift or 0
 
     def regrets(seeds: np.ndarray) -> np.ndarray:
-        found = transfer.transfer_regret(surface.seed_mean(results.losses, seeds), shift)
+        found = additivity.transfer_regret(surface.seed_mean(results.losses, seeds), shift)
         return found.kept if axis == results.grid.axis else found.other
 
     def statistic(seeds: np.ndarray) -> float | None:

@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from experiments.coupling.content import PanelContent, RegimeContent, StudyContent
 from experiments.coupling.names import SYMBOL
-from experiments.coupling.page.scale import COLOURS, SPAN, colour_range, edges, finite, ratio
+from experiments.coupling.page.scale import COLOUR_MAP, SPAN, colour_range, edges, finite, ratio
 from experiments.decay_form import Axis
 
 TITLES = {"strength": "λ: times the learning rate", "rate": "ω: decay per step"}
@@ -101,7 +101,7 @@ def _row(
 ) -> None:
     cells = panel["cells"][row]
     losses = [cell["loss"] if cell and finite(cell["loss"]) else math.nan for cell in cells]
-    axes.pcolormesh(borders, height, np.array([losses]), cmap=COLOURS, norm=norm)
+    axes.pcolormesh(borders, height, np.array([losses]), cmap=COLOUR_MAP, norm=norm)
     for column, cell in enumerate(cells):
         x, y = (math.sqrt(a * b) for a, b in (borders[column : column + 2], height))
         if cell and cell["diverged"]:
@@ -164,7 +164,7 @@ def _slope(regime: RegimeContent, panel: PanelContent, axis: Axis) -> str:
 
 def _colour_bar(part: Any, norm: LogNorm, more: bool) -> None:
     axes = part.add_axes((0.12, 0.22, 0.16, 0.5))
-    bar = part.colorbar(ScalarMappable(norm, COLOURS), cax=axes)
+    bar = part.colorbar(ScalarMappable(norm, COLOUR_MAP), cax=axes)
     low, high = norm.vmin or 1.0, norm.vmax or 1.0
     bar.set_ticks([low, math.sqrt(low * high), high])
     end = f"≥ {high:.2g}" if more else f"{high:.2g}"

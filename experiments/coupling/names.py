@@ -43,9 +43,9 @@ def short(regime: str) -> str:
 
 def regime_title(group: Sequence[Results]) -> str:
     """What a regime is, as long as the options have left it that."""
-    nature, said = _REGIMES.get(group[0].regime, ("", ""))
+    nature, title = _REGIMES.get(group[0].regime, ("", ""))
     as_meant = {results.nature for results in group} == {nature}
-    return said if as_meant else "the set-up of the options"
+    return title if as_meant else "the set-up of the options"
 
 
 def title(panel: Named, alone: bool = True) -> str:
@@ -55,7 +55,7 @@ def title(panel: Named, alone: bool = True) -> str:
 
 
 def are_alone(group: Sequence[Named]) -> bool:
-    """Whether all have one network, so that titles need not tell it."""
+    """Whether all have one network, so that titles need not name it."""
     return len({network(panel) for panel in group}) == 1
 
 
@@ -65,7 +65,7 @@ def network(panel: Named) -> str:
 
 
 def label(panel: Named, axis: Axis) -> str | None:
-    """What the form is called when its decay is said on this axis; None if it cannot be."""
+    """What the form is called by its decay on this axis; None if it has no such view."""
     names = _names(panel)
     return names.strength if axis == "strength" else names.rate
 

@@ -1,4 +1,4 @@
-"""A study as its records tell: a table of losses and errors for each heat map."""
+"""The records of a study as tables of losses and errors, for each heat map."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Results:
       setup: what the trainings have in common.
       grid: learning rates and decays.
       reach: what momentum makes of the decay, see `Form.reach`.
-      views: the axes on which its decay can be said.
-      nature: what theory can hold on to: invariant, linear or neither.
+      views: the axes on which its decay can be expressed.
+      nature: what theory applies to: invariant, linear or neither, see `coupling.nature`.
       seeds: in the order of the arrays.
       losses: log validation losses; infinite where a training diverged, NaN where it was not made.
       validation_errors: shares of the validation images; NaN likewise.

@@ -3,6 +3,8 @@
 `experiments.data` fills these from files; everything else reads them from there.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,8 +19,8 @@ class Split(NamedTuple):
     """Images with their labels, in the order of the files.
 
     Attributes:
-        images: uint8 `[n, height, width, channels]`, often read-only.
-        labels: int32 `[n]`, in `range(classes)`.
+      images: uint8 `[n, height, width, channels]`, often read-only.
+      labels: int32 `[n]`, in `range(classes)`.
     """
 
     images: np.ndarray
@@ -30,10 +32,10 @@ class Dataset:
     """An image classification set.
 
     Attributes:
-        name: The source it was loaded from, as `load` takes it.
-        train: What to train on.
-        test: What to test on; its images have the same shape.
-        classes: How many classes the labels count.
+      name: The source it was loaded from, as `load` takes it.
+      train: What to train on.
+      test: What to test on; its images have the same shape.
+      classes: How many classes the labels count.
     """
 
     name: str

@@ -4,6 +4,8 @@ Imports no jax, and scikit-learn for its digits alone. TensorFlow Datasets is re
 `experiments.data.tfds`.
 """
 
+from __future__ import annotations
+
 import difflib
 import math
 import zlib
@@ -48,19 +50,19 @@ def load(source: str = "mnist") -> Dataset:
     Errors speak of ``--data``, by which every command takes the source.
 
     Args:
-        source: `"mnist"`, the files in this repository; `"digits"`, the 1,797 digits of 8 x 8
-            pixels that come with scikit-learn, the last 500 to test; `"idx:DIR"`, the four idx
-            files of MNIST, FashionMNIST or KMNIST as torchvision leaves them, gzipped or not, in
-            DIR, DIR/raw or DIR/*/raw; `"tfds:NAME"`, a set of TensorFlow Datasets
-            (`"tfds:cifar10"`, `"tfds:emnist/letters"`), in the directory that TFDS_DATA_DIR
-            names, otherwise in `~/tensorflow_datasets`.
+      source: `"mnist"`, the files in this repository; `"digits"`, the 1,797 digits of 8 x 8
+        pixels that come with scikit-learn, the last 500 to test; `"idx:DIR"`, the four idx
+        files of MNIST, FashionMNIST or KMNIST as torchvision leaves them, gzipped or not, in
+        DIR, DIR/raw or DIR/*/raw; `"tfds:NAME"`, a set of TensorFlow Datasets
+        (`"tfds:cifar10"`, `"tfds:emnist/letters"`), in the directory that TFDS_DATA_DIR
+        names, otherwise in `~/tensorflow_datasets`.
 
     Returns:
-        The data set. The labels of idx files count as many classes as the largest training label
-        needs, at least two.
+      The data set. The labels of idx files count as many classes as the largest training label
+      needs, at least two.
 
     Raises:
-        DataError: The source is unknown, a file is missing or wrong, or a package is missing.
+      DataError: The source is unknown, a file is missing or wrong, or a package is missing.
 
     >>> load("mnist").train.images.shape
     (60000, 28, 28, 1)

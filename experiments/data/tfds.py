@@ -4,6 +4,8 @@ Preparing a set needs TensorFlow; it is written as array_record, which is read w
 are then kept beside the prepared files, so that from the second time on neither is needed.
 """
 
+from __future__ import annotations
+
 import contextlib
 import difflib
 import importlib.util
@@ -41,13 +43,13 @@ def load(name: str) -> Dataset:
     """Loads a set of TensorFlow Datasets, downloading and preparing it the first time.
 
     Args:
-        name: As `tfds.builder` takes it: `"mnist"`, `"emnist/letters"`, `"cifar10:3.0.2"`.
+      name: As `tfds.builder` takes it: `"mnist"`, `"emnist/letters"`, `"cifar10:3.0.2"`.
 
     Returns:
-        The splits `train` and `test`, in the order of the prepared files (TFDS shuffles).
+      The splits `train` and `test`, in the order of the prepared files (TFDS shuffles).
 
     Raises:
-        DataError: No such set, not one of images of one shape with labels, or not to be had.
+      DataError: No such set, not one of images of one shape with labels, or not to be had.
     """
     source = f"--data tfds:{name}"
     _require(source, "tensorflow_datasets")

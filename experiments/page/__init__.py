@@ -1,8 +1,8 @@
 """What the pages of commands share; a page is one HTML file that opens without a network.
 
-`document.write` makes the file: style sheets, scripts and data stand inside it, and the browser is
-told to load nothing else. `parts` makes what stands on more than one page: header, tables, pairs of
-labels and texts, verdicts; it escapes every text that is no `Markup`. Beside them lie
+`document.write` makes the file: style sheets, scripts and data stand inside it, and its policy lets
+the browser load nothing else. `parts` makes what stands on more than one page: header, tables,
+pairs of labels and texts, verdicts; it escapes every text that is no `Markup`. Beside them lie
 
 - `theme.css`: colours in light and dark, the measure of the text; every page has it.
 - `tables.css`: tables that fold where they are too wide, and pairs.

@@ -57,8 +57,8 @@ class Chart {
     host.append(make("figure", {}, this.caption, this.place));
   }
 
-  show(traces, settings, said) {
-    this.place.setAttribute("aria-label", said);
+  show(traces, settings, label) {
+    this.place.setAttribute("aria-label", label);
     return Plotly.react(this.place, traces, settings, CONFIG);
   }
 }

@@ -64,7 +64,7 @@ def pairs(items: Iterable[Sequence[str]], kind: str) -> Markup:
 
 
 def made(facts: Mapping[str, str]) -> Markup:
-    """How it was made: what `experiments.provenance.made` gives, and what a command adds."""
+    """How it was made: what `experiments.provenance` knows, and what a command adds."""
     return pairs(facts.items(), "made")
 
 

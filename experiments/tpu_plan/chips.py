@@ -1,8 +1,8 @@
 """The TPU chips of Google Cloud: their published figures, and the slices that they are rented in.
 
 The figures are those of the pages of Google's documentation named here, as of 2026. The pages give
-memory in GB or in GiB; it is GiB for all four: the compiler says of a program that is too large
-that 15.75, 30.75, 31.25 or 95.74 GiB are there.
+memory in GB or in GiB; it is GiB for all four: refusing a program that is too large, the compiler
+reports 15.75, 30.75, 31.25 or 95.74 GiB.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.tpu_plan.program import (
+from experiments.tpu_plan.hlo import (
     Array,
     Computation,
+    HloError,
+    HloModule,
     Instruction,
-    Program,
-    ProgramError,
     parse,
     rounds_of,
 )
@@ -96,7 +96,7 @@ def kernels(hlo: str, rounds: int | None = None) -> list[Kernel]:
       rounds: of an outermost loop whose number of rounds is an argument of the program.
 
     Raises:
-      ProgramError: if the rounds of any other loop are not to be found in the program.
+      HloError: if the rounds of any other loop are not to be found in the program.
 
     >>> import jax, jax.numpy as jnp
     >>> def power(w):  # w¹⁰⁰⁰
@@ -105,52 +105,52 @@ def kernels(hlo: str, rounds: int | None = None) -> list[Kernel]:
     >>> flops(kernels(hlo)) == 999 * 2 * 5**3
     True
     """
-    program = parse(hlo)
-    return list(_walk(program, program.entry, (), rounds))
+    module = parse(hlo)
+    return list(_walk(module, module.entry, (), rounds))
 
 
 def _walk(
-    program: Program, name: str, loops: tuple[int, ...], rounds: int | None
+    module: HloModule, name: str, loops: tuple[int, ...], rounds: int | None
 ) -> Iterator[Kernel]:
-    computation = program.computations[name]
+    computation = module.computations[name]
     for line in computation.lines.values():
         if line.opcode == "while":
-            times = rounds_of(program, computation, line, None if loops else rounds)
+            times = rounds_of(module, computation, line, None if loops else rounds)
             if times is None:
-                raise ProgramError(f"program: expected a loop of known length, got {line.name}")
+                raise HloError(f"program: expected a loop of known length, got {line.name}")
             (body,) = line.calls("body")
-            yield from _walk(program, body, (*loops, times), rounds)
+            yield from _walk(module, body, (*loops, times), rounds)
         elif line.opcode in ("call", "conditional"):
             for called in line.calls(*_CALLED):
-                yield from _walk(program, called, loops, rounds)
+                yield from _walk(module, called, loops, rounds)
         elif line.opcode not in _FREE and not line.opcode.endswith("-done"):
-            yield _kernel(program, computation, line, loops)
+            yield _kernel(module, computation, line, loops)
 
 
 def _kernel(
-    program: Program, computation: Computation, line: Instruction, loops: tuple[int, ...]
+    module: HloModule, computation: Computation, line: Instruction, loops: tuple[int, ...]
 ) -> Kernel:
-    inside = list(_inside(program, computation, line))
+    inside = list(_inside(module, computation, line))
     products = sum(_flops(owner, part) for owner, part in inside)
     exchanged = [
         Collective(opcode, _payload(owner, part))
         for owner, part in inside
         if (opcode := part.opcode.removesuffix("-start")) in COLLECTIVES
     ]
-    moved = _moved(program, computation, line)
+    moved = _moved(module, computation, line)
     return Kernel(line.name, products, moved, tuple(exchanged), loops)
 
 
 def _inside(
-    program: Program, computation: Computation, line: Instruction
+    module: HloModule, computation: Computation, line: Instruction
 ) -> Iterator[tuple[Computation, Instruction]]:
     """The instruction, or all that it is fused of, each with its computation."""
     called = line.calls("calls")
     if not called:
         yield computation, line
-    for fused in (program.computations[name] for name in called):
+    for fused in (module.computations[name] for name in called):
         for part in fused.lines.values():
-            yield from _inside(program, fused, part)
+            yield from _inside(module, fused, part)
 
 
 # --- matrix products ---
@@ -172,7 +172,7 @@ def _convolution(line: Instruction, left: Array, right: Array) -> int:
     """2 · batch · features in · features out · places where the window meets an input."""
     labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", line.attributes)
     if labels is None:
-        raise ProgramError(f"program: expected dim_labels of {line.name}, got {line.attributes}")
+        raise HloError(f"program: expected dim_labels of {line.name}, got {line.attributes}")
     lefts, rights, outs = (
         dict(zip(names, array.lengths, strict=True))
         for names, array in zip(labels.groups(), (left, right, line.arrays[0]), strict=True)
@@ -215,21 +215,21 @@ def _size(computation: Computation, name: str) -> int:
     return sum(array.bytes for array in computation.lines[name].arrays)
 
 
-def _moved(program: Program, computation: Computation, line: Instruction) -> int:
+def _moved(module: HloModule, computation: Computation, line: Instruction) -> int:
     if line.opcode == "custom-call" and any(name in line.attributes for name in _FREE_CALLS):
         return 0
     if line.opcode in ("copy-start", "slice-start"):
         taken = min(line.arrays[:2], key=lambda array: array.bytes).bytes
         return taken * sum(array.in_memory for array in line.arrays[:2])
     read = sum(
-        _read(program, computation, line, place)
+        _read(module, computation, line, place)
         for place, name in enumerate(line.operands)
         if all(array.in_memory for array in computation.lines[name].arrays)
     )
-    return read + _written(program, computation, line)
+    return read + _written(module, computation, line)
 
 
-def _read(program: Program, computation: Computation, line: Instruction, place: int) -> int:
+def _read(module: HloModule, computation: Computation, line: Instruction, place: int) -> int:
     """What an instruction reads of one of its operands."""
     name = line.operands[place]
     whole = _size(computation, name)
@@ -238,12 +238,12 @@ def _read(program: Program, computation: Computation, line: Instruction, place: 
     if line.opcode == "dynamic-update-slice" and place == 0:
         return 0
     if called := line.calls("calls"):
-        fused = program.computations[called[0]]
-        return min(whole, _read_by_all(program, fused, fused.parameter(place)))
+        fused = module.computations[called[0]]
+        return min(whole, _read_by_all(module, fused, fused.parameter(place)))
     return whole
 
 
-def _read_by_all(program: Program, computation: Computation, name: str) -> int:
+def _read_by_all(module: HloModule, computation: Computation, name: str) -> int:
     users = [
         (line, place)
         for line in computation.lines.values()
@@ -251,17 +251,17 @@ def _read_by_all(program: Program, computation: Computation, name: str) -> int:
         if operand == name
     ]
     return sum(
-        _read_by_all(program, computation, line.name)
+        _read_by_all(module, computation, line.name)
         if line.opcode == "bitcast"
-        else _read(program, computation, line, place)
+        else _read(module, computation, line, place)
         for line, place in users
     )
 
 
-def _written(program: Program, computation: Computation, line: Instruction) -> int:
+def _written(module: HloModule, computation: Computation, line: Instruction) -> int:
     """What an instruction writes to memory: of an array updated in place the update alone."""
     called = line.calls("calls")
-    owner = program.computations[called[0]] if called else computation
+    owner = module.computations[called[0]] if called else computation
     root = owner.root if called else line
     names: Sequence[str] = root.operands if root.opcode == "tuple" else (root.name,)
     if len(names) != len(line.arrays):  # a result of one instruction that is a tuple

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import types
+import typing
 from typing import Any
 
 import numpy as np
@@ -219,3 +221,39 @@ def test_an_optimum_on_the_rim_is_said_to_be_there():
 
 def test_records_of_a_study_that_has_not_begun():
     assert results([{"event": "start"}]) == []
+
+
+def conforms(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type of `content`, key by key, and plain JSON."""
+    if typing.is_typeddict(kind):
+        fields = typing.get_type_hints(kind)
+        named = type(value) is dict and value.keys() == fields.keys()
+        return named and all(conforms(value[name], fields[name]) for name in fields)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin in (typing.Union, types.UnionType):
+        return any(conforms(value, each) for each in arguments)
+    if origin is list:
+        return type(value) is list and all(conforms(item, arguments[0]) for item in value)
+    if origin is tuple:
+        return len(value) == len(arguments) and all(map(conforms, value, arguments))
+    if origin is dict:
+        pairs = value.items() if type(value) is dict else [()]
+        return all(pair and all(map(conforms, pair, arguments)) for pair in pairs)
+    return type(value) is kind
+
+
+def test_a_study_is_described_as_its_content_is_typed():
+    found = made(0.0)
+    found.losses[1, 2], found.losses[0, 0, 3] = np.nan, np.inf
+    curve = list(np.ones(20))
+    record = {"loss": curve, "norm": curve, "sparsity": curve, "histogram": [1] * 41, "largest": 1}
+    found.details[2, 2] = record
+    study = content(found, made(0.5, ADAM, "coupled", COUPLED))
+    assert conforms(study, StudyContent)
+    cell = study["regimes"][0]["panels"][0]["cells"][2][2]
+    assert cell["curves"]["norm"] == curve
+    assert not conforms({**study, "made": [["time", "1 s"]]}, StudyContent)
+    cell["loss"] = np.float64(1)
+    assert not conforms(study, StudyContent)

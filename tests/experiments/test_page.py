@@ -77,9 +77,9 @@ def test_the_colours_span_a_factor_of_three_at_most():
 
 def test_statistics_name_heat_maps_as_their_axis_does():
     regime = synthetic_study.study()["regimes"][0]
-    assert sections.label(regime, "a-sgd", "ω") == "SGDW as published"
-    assert sections.label(regime, "a-l2", "ω") == "Adam"
-    assert sections.label(regime, "all", "λ") == "all"
+    assert sections.panel_label(regime, "a-sgd", "ω") == "SGDW as published"
+    assert sections.panel_label(regime, "a-l2", "ω") == "Adam"
+    assert sections.panel_label(regime, "all", "λ") == "all"
 
 
 def test_heat_maps_with_one_label_are_called_by_their_titles():

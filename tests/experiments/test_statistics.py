@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.statistics import resample, surface, transfer
+from experiments.statistics import additivity, resample, surface
 
 ROWS, COLUMNS, SHIFT = 5, 12, 2
 RATIO = np.log(2)
@@ -168,7 +168,7 @@ def test_interaction_of_a_whole_table_is_the_two_way_analysis_of_variance():
     noise = within / ((ROWS * COLUMNS - 1) * 3) / 4
     df = (ROWS - 1) * (COLUMNS - 1)
     between = np.sum((means - means.mean()) ** 2) - (ROWS * COLUMNS - 1) * noise
-    found = transfer.interaction(losses, window=np.inf)
+    found = additivity.interaction(losses, window=np.inf)
     assert found.df == df
     assert found.cells == ROWS * COLUMNS
     assert found.f == pytest.approx(rest / df / noise)
@@ -180,7 +180,7 @@ def test_no_interaction_where_the_valley_is_upright(slope, shift):
     """A valley at the same ω is additive in ω; one at ω ∝ learning rate in λ."""
     other = SHIFT - shift
     upright, leaning = (
-        transfer.interaction(valley(slope, 1.5)[..., None], s, window=1.0) for s in (shift, other)
+        additivity.interaction(valley(slope, 1.5)[..., None], s, window=1.0) for s in (shift, other)
     )
     assert upright.share == pytest.approx(0, abs=1e-12)
     assert leaning.share > 0.2
@@ -189,7 +189,7 @@ def test_no_interaction_where_the_valley_is_upright(slope, shift):
 
 def test_noise_is_taken_off_so_that_an_additive_table_has_no_share_on_average():
     shares = [
-        transfer.interaction(noisy(0.0, 0.4, 5, seed), window=np.inf).share for seed in range(60)
+        additivity.interaction(noisy(0.0, 0.4, 5, seed), window=np.inf).share for seed in range(60)
     ]
     assert abs(np.mean(shares)) < 2.5 * stats.sem(shares)
     assert stats.sem(shares) < 0.01
@@ -198,11 +198,11 @@ def test_noise_is_taken_off_so_that_an_additive_table_has_no_share_on_average():
 def test_interaction_leaves_out_what_is_far_or_diverged():
     losses = valley(0.0)[..., None].repeat(2, -1)
     near = int((valley(0.0) <= 1.5).sum())
-    assert transfer.interaction(losses).cells == near
+    assert additivity.interaction(losses).cells == near
     losses[0, 4, 0] = np.inf
-    assert transfer.interaction(losses).cells == near - 1
-    assert transfer.interaction(np.full((2, 2, 3), np.inf)) is None
-    assert transfer.interaction(np.zeros((1, 4, 3))) is None
+    assert additivity.interaction(losses).cells == near - 1
+    assert additivity.interaction(np.full((2, 2, 3), np.inf)) is None
+    assert additivity.interaction(np.zeros((1, 4, 3))) is None
 
 
 # --- transfer ---
@@ -219,25 +219,25 @@ def test_regret_by_a_loop_over_decays_themselves():
         if all(len(place) for place in places):
             kept.append(means[b, places[0][0]] - means[b].min())
             other.append(means[b, places[1][0]] - means[b].min())
-    found = transfer.transfer_regret(means, SHIFT)
+    found = additivity.transfer_regret(means, SHIFT)
     np.testing.assert_allclose(found.kept, kept)
     np.testing.assert_allclose(found.other, other)
     assert len(kept) > 8
 
 
 def test_no_regret_where_the_decay_stays():
-    upright = transfer.transfer_regret(valley(0.0, 5.0), SHIFT)
+    upright = additivity.transfer_regret(valley(0.0, 5.0), SHIFT)
     assert upright.kept.max() == 0
     assert upright.other.max() > 0.2
-    leaning = transfer.transfer_regret(valley(1.0, 1.0), SHIFT)
+    leaning = additivity.transfer_regret(valley(1.0, 1.0), SHIFT)
     assert leaning.other.max() == 0
     assert leaning.kept.max() > 0.2
 
 
 def test_regret_of_a_diverged_cell_is_infinite_and_of_a_missing_one_left_out():
     means = valley(0.0, 5.0)
-    full = len(transfer.transfer_regret(means, SHIFT).kept)
+    full = len(additivity.transfer_regret(means, SHIFT).kept)
     means[4, 7] = np.inf
-    assert np.isinf(transfer.transfer_regret(means, SHIFT).other).sum() == 1
+    assert np.isinf(additivity.transfer_regret(means, SHIFT).other).sum() == 1
     means[4, 7] = np.nan
-    assert len(transfer.transfer_regret(means, SHIFT).kept) == full - 1
+    assert len(additivity.transfer_regret(means, SHIFT).kept) == full - 1

@@ -19,7 +19,7 @@ from experiments.tpu_plan import __main__ as tpu_plan
 from experiments.tpu_plan import compiled, counting
 from experiments.tpu_plan.__main__ import PlanConfig
 from experiments.tpu_plan.chips import CHIPS, TOPOLOGIES, topology
-from experiments.tpu_plan.program import ProgramError
+from experiments.tpu_plan.hlo import HloError
 from jaxreg import grid
 from jaxreg._sweep import side_by_side
 from tests.processes import ran
@@ -266,7 +266,7 @@ def until(rounds, w):
 @needs_compiler
 def test_loops_of_unknown_length():
     hlo = compiled(until, (), (256, 256)).as_text()
-    with pytest.raises(ProgramError, match=r"expected a loop of known length, got %while"):
+    with pytest.raises(HloError, match=r"expected a loop of known length, got %while"):
         counting.kernels(hlo)
     assert counting.flops(counting.kernels(hlo, rounds=7)) == 7 * 2 * 256**3
 

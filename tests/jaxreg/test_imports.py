@@ -60,7 +60,12 @@ LAYERS = {
         ("records", "command", "__main__"),
         ("models", "training", "devices", "runner", "sweeping"),
         ("curves", "page.__init__", "page.document", "page.parts"),
-        ("statistics.__init__", "statistics.resample", "statistics.surface", "statistics.transfer"),
+        (
+            "statistics.__init__",
+            "statistics.resample",
+            "statistics.surface",
+            "statistics.additivity",
+        ),
         ("paired.__init__", "paired.setup", "paired.sample", "paired.trainings"),
         ("mnist.__init__", "mnist.hosts", "mnist.contrast", "mnist.__main__"),
         ("coupling.__init__", "coupling.grid"),
@@ -86,7 +91,7 @@ LAYERS = {
         ("benchmark.memory_traffic", "benchmark.suites.__init__", "benchmark.suites.main"),
         ("benchmark.suites.penalties", "benchmark.suites.decay", "benchmark.suites.sweep"),
         ("benchmark.__main__",),
-        ("tpu_plan.__init__", "tpu_plan.chips", "tpu_plan.program", "tpu_plan.counting"),
+        ("tpu_plan.__init__", "tpu_plan.chips", "tpu_plan.hlo", "tpu_plan.counting"),
         ("tpu_plan.compiled", "tpu_plan.__main__"),
     ),
 }

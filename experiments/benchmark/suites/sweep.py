@@ -3,7 +3,7 @@
 All contenders train the main job's network and classify the test images once, after the last
 epoch. The sweep is measured in this process, its program compiled before; each peer is a process
 that takes its own time from when its data is there. XLA's own large matrix product, timed in every
-round, says how near the arithmetic is.
+round, is the bound that the arithmetic sets.
 """
 
 from __future__ import annotations

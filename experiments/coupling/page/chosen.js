@@ -56,8 +56,8 @@ class Chosen {
   show(panel, row, column, view) {
     Object.assign(this, { panel, row, column });
     this.fill(view);
-    const said = facts(panel, row, column, this.seeds).map((pair) => pair.join(" "));
-    this.numbers.textContent = said.join(" · ");
+    const known = facts(panel, row, column, this.seeds).map((pair) => pair.join(" "));
+    this.numbers.textContent = known.join(" · ");
     this.draw();
   }
 

@@ -79,16 +79,16 @@ class HeatMap {
     const x = (this.columns[column] - this.columns[0]) * this.decade;
     const width = (this.columns[column + 1] - this.columns[column]) * this.decade;
     const size = { x: x + 0.5, y: 0.5, width: width - 1, height: this.rowHeight - 1 };
-    const said = facts(this.panel, row, column, this.seeds);
+    const known = facts(this.panel, row, column, this.seeds);
     const node = draw(
       "g",
       { class: "cell", role: "button", "data-row": row, "data-column": column },
       draw("rect", { ...size, ...this.look(cell) }),
       ...this.marks(row, column, cell, x + width / 2, width),
     );
-    node.setAttribute("aria-label", said.map((pair) => pair.join(" ")).join(", "));
+    node.setAttribute("aria-label", known.map((pair) => pair.join(" ")).join(", "));
     node.setAttribute("tabindex", String([row, column]) === String(this.focused) ? 0 : -1);
-    this.listen(node, row, column, said);
+    this.listen(node, row, column, known);
     return node;
   }
 
@@ -115,8 +115,8 @@ class HeatMap {
     return [draw("g", { class: "ring", style: `--thick: ${thick}px` }, ...rings, ...dot)];
   }
 
-  listen(node, row, column, said) {
-    const show = () => this.listeners.hover(node, this.panel.labels[this.axis], said);
+  listen(node, row, column, known) {
+    const show = () => this.listeners.hover(node, this.panel.labels[this.axis], known);
     const hide = () => this.listeners.hover(null);
     node.addEventListener("pointerenter", show);
     node.addEventListener("pointerleave", hide);

@@ -101,13 +101,13 @@ function nearBest(traces) {
   return [low - pad, high + pad];
 }
 
-/** Shows what is said about a cell beside it, inside the window. */
-function hover(cell, title, said) {
+/** Shows what is known of a cell beside it, inside the window. */
+function hover(cell, title, known) {
   const { tip } = PAGE;
   tip.hidden = !cell;
   PAGE.pointed = cell;
   if (!cell) return;
-  const pairs = said.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]);
+  const pairs = known.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]);
   tip.replaceChildren(make("b", {}, title), make("dl", {}, ...pairs));
   placeTip();
 }

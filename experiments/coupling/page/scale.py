@@ -12,7 +12,7 @@ import matplotlib
 from experiments.coupling.content import CellContent, PanelContent, RegimeContent
 from experiments.decay_form import Axis
 
-COLOURS = matplotlib.colormaps["viridis_r"]  # even in lightness, also without colour vision
+COLOUR_MAP = matplotlib.colormaps["viridis_r"]  # even in lightness, also without colour vision
 SPAN = 3.0
 """From the brightest to the darkest colour the loss grows by at most this factor."""
 

@@ -8,7 +8,7 @@ from experiments.coupling.content import PanelContent, RegimeContent, StudyConte
 from experiments.coupling.findings import VERDICTS
 from experiments.coupling.names import SYMBOL
 from experiments.coupling.page.explanations import STATISTICS
-from experiments.coupling.page.scale import COLOURS, SPAN, colour_range
+from experiments.coupling.page.scale import COLOUR_MAP, SPAN, colour_range
 from experiments.formatting import percent_with_spread, scientific
 from experiments.page import parts
 from experiments.page.parts import Markup, html, pairs
@@ -16,7 +16,7 @@ from experiments.page.parts import Markup, html, pairs
 INTERVALS = "± and brackets: 95 % intervals over the seeds"
 
 
-def regime(regime: RegimeContent, place: int, seeds: Sequence[int]) -> str:
+def regime_section(regime: RegimeContent, place: int, seeds: Sequence[int]) -> str:
     """The section of a regime: words, places for the charts, and its statistics."""
     name, title = f"regime-{place}", regime["title"][:1].upper() + regime["title"][1:]
     return f"""<section class="regime" aria-labelledby="{name}">
@@ -36,8 +36,8 @@ of its map</span></small></h3>
 <h3>Test accuracy at the best learning rate</h3>
 <div class="charts"></div>
 </section>
-{bests(regime)}
-{statistics(regime)}
+{bests_table(regime)}
+{statistics_table(regime)}
 </section>"""
 
 
@@ -58,14 +58,14 @@ def colour_bar(regime: RegimeContent, seeds: int) -> str:
 def colours(count: int) -> list[str]:
     """So many colours of the scale, evenly spaced, as ``#rrggbb``."""
     points = [place / (count - 1) for place in range(count)]
-    return ["#" + "".join(f"{round(255 * x):02x}" for x in COLOURS(p)[:3]) for p in points]
+    return ["#" + "".join(f"{round(255 * x):02x}" for x in COLOUR_MAP(p)[:3]) for p in points]
 
 
-def bests(regime: RegimeContent) -> str:
+def bests_table(regime: RegimeContent) -> str:
     """The table of the best cell of each heat map: chosen on validation, reported on test."""
     rows = [_best(panel, *panel["best"]) for panel in regime["panels"] if panel["best"]]
     columns = ("heat map", "η", "λ", "ω", "D", "validation loss", "test error", "on the rim")
-    return table("Each map at its best", columns, rows, caption="± spread of the seeds")
+    return titled_table("Each map at its best", columns, rows, caption="± spread of the seeds")
 
 
 def _best(panel: PanelContent, row: int, column: int) -> tuple[str, ...]:
@@ -82,12 +82,12 @@ def _best(panel: PanelContent, row: int, column: int) -> tuple[str, ...]:
     )
 
 
-def statistics(regime: RegimeContent) -> str:
+def statistics_table(regime: RegimeContent) -> str:
     """The table of what was expected and what came out, with the words that explain it."""
     columns = ("statistic", "heat map", "axis", *("expected", "measured", "bootstrap"), "from")
     rows = [
         (
-            *(s["name"], label(regime, s["panel"], s["axis"]), s["axis"]),
+            *(s["name"], panel_label(regime, s["panel"], s["axis"]), s["axis"]),
             *(s["expected"], s["measured"], s["bootstrap"], s["detail"]),
             VERDICTS.marked(s["verdict"]),
         )
@@ -96,10 +96,10 @@ def statistics(regime: RegimeContent) -> str:
     names = dict.fromkeys(s["name"] for s in regime["statistics"])
     known = [(name, STATISTICS[name.lower()]) for name in names if name.lower() in STATISTICS]
     caption = f"What the maps of {regime['name']} say in numbers"
-    return table(caption, (*columns, "verdict"), rows, pairs(known, "meanings"))
+    return titled_table(caption, (*columns, "verdict"), rows, pairs(known, "meanings"))
 
 
-def label(regime: RegimeContent, panel: str, axis: str) -> str:
+def panel_label(regime: RegimeContent, panel: str, axis: str) -> str:
     """What the heat map of this ``id`` is called on an axis; any other text stays as it is."""
     found = next((p for p in regime["panels"] if p["id"] == panel), None)
     if found is None:
@@ -108,7 +108,7 @@ def label(regime: RegimeContent, panel: str, axis: str) -> str:
     return labels.get(axis) or found["title"]
 
 
-def comparisons(study: StudyContent) -> str:
+def comparisons_table(study: StudyContent) -> str:
     """The table of paired differences of the best test errors."""
     rows = [
         (
@@ -118,16 +118,16 @@ def comparisons(study: StudyContent) -> str:
         for c in study["comparisons"]
     ]
     columns = ("regime", "first", "second", "first − second", "bootstrap", "verdict")
-    return table("Which one is better at its best: test errors, seed by seed", columns, rows)
+    return titled_table("Which one is better at its best: test errors, seed by seed", columns, rows)
 
 
-def made(study: StudyContent) -> Markup:
+def made_section(study: StudyContent) -> Markup:
     """Settings, seeds, versions, device, time and command."""
     content = parts.made(study["made"])
     return Markup(f'<section class="numbers-table"><h2>How it was made</h2>{content}</section>')
 
 
-def table(
+def titled_table(
     title: str,
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],

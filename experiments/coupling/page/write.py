@@ -42,10 +42,11 @@ def write(study: StudyContent, path: Path) -> None:
     frame = string.Template((FOLDER / "body.html").read_text(encoding="utf-8"))
     main = frame.substitute(
         regimes="\n".join(
-            sections.regime(regime, place, study["seeds"]) for place, regime in enumerate(regimes)
+            sections.regime_section(regime, place, study["seeds"])
+            for place, regime in enumerate(regimes)
         ),
-        comparisons=sections.comparisons(study),
-        made=sections.made(study),
+        comparisons=sections.comparisons_table(study),
+        made=sections.made_section(study),
     )
     document.write(path, study["title"], f"{top}\n{main}", STYLES, SCRIPTS, data)
 

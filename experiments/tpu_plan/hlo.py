@@ -1,4 +1,4 @@
-"""An optimized program as its text tells: arrays, instructions, computations, rounds of loops.
+"""The text of an optimized program, parsed: arrays, instructions, computations, loop rounds.
 
 What a program does is counted in `experiments.tpu_plan.counting`.
 """
@@ -17,7 +17,7 @@ _ARRAY = re.compile(r"\b(pred|[a-z]+\d+\w*)\[([\d,]*)\](?:\{([^}]*)\})?")
 _NAME = re.compile(r"%[\w.-]+")
 
 
-class ProgramError(ValueError):
+class HloError(ValueError):
     """A program that cannot be counted: what was expected, what came."""
 
 
@@ -73,14 +73,14 @@ class Computation(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
+class HloModule:
     """The computations of an optimized program."""
 
     computations: Mapping[str, Computation]
     entry: str
 
 
-def parse(hlo: str) -> Program:
+def parse(hlo: str) -> HloModule:
     """The computations of a program."""
     computations, entry, name, lines, root = {}, "", "", {}, None
     for text in hlo.splitlines():
@@ -93,7 +93,7 @@ def parse(hlo: str) -> Program:
             root = line if match[1] else root
         elif text == "}" and root is not None:
             computations[name] = Computation(lines, root)
-    return Program(computations, entry)
+    return HloModule(computations, entry)
 
 
 def _instruction(name: str, shape: str, opcode: str, argument: str, attributes: str) -> Instruction:
@@ -105,7 +105,7 @@ def _instruction(name: str, shape: str, opcode: str, argument: str, attributes: 
 
 
 def rounds_of(
-    program: Program, computation: Computation, loop: Instruction, limit: int | None
+    module: HloModule, computation: Computation, loop: Instruction, limit: int | None
 ) -> int | None:
     """How often a loop goes round that counts up to a constant, or to ``limit``.
 
@@ -114,7 +114,7 @@ def rounds_of(
     """
     if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.attributes):
         return int(known[1])  # CPU and GPU compilers write it down
-    ending, body = (program.computations[name] for name in loop.calls("condition", "body"))
+    ending, body = (module.computations[name] for name in loop.calls("condition", "body"))
     if ending.root.opcode != "compare" or "direction=LT" not in ending.root.attributes:
         return None
     counter, bound = (_source(ending, name) for name in ending.root.operands)
