@@ -446,7 +446,7 @@ print(json.dumps(messages))
 
 
 # Of each split, in the order of the files: more than one block of those that are read at once;
-# 60000 compares everything and takes ten times as long.
+# 60000 compares everything.
 EXAMPLES = int(os.environ.get("JAXREG_TFDS_EXAMPLES", "1500"))
 
 PREPARE = f"""
