@@ -12,7 +12,7 @@ state is looked at; an optimizer wrapped in two lambdas gets the same table.
 dimensions above 160 cut to that. What is traced runs in NumPy, for compiling an optimizer costs
 more than all that it is asked.
 
-**The order of things.** Each file imports only those above it:
+**The files**, each of which imports only those above it:
 
 ========== ========================================================================================
 `record`     What is returned: `LeafAudit`, the one record of a leaf, which every stage fills in

@@ -16,8 +16,6 @@ import numpy as np
 from jaxreg._audit.black_box import Arrays
 from jaxreg._audit.probes import (
     NEAR,
-    Counts,
-    Glance,
     Place,
     Probe,
     Probes,
@@ -28,7 +26,7 @@ from jaxreg._audit.record import Form, LeafAudit, text
 
 TOLERANCE = 1e-5
 FEW = 2  # numbers that any dtype may happen to hold
-TINY = np.finfo(float).tiny
+TINY = float(np.finfo(float).tiny)
 
 
 class Answer:
@@ -78,10 +76,6 @@ class Answers:
     def under(self, gradient: float, place: Place) -> np.ndarray:
         """Under gradients of any size, at ``place`` times W."""
         return self.to(Probe(gradient, place))
-
-    def glance(self, gradient: float, place: float, counts: Counts) -> Glance:
-        """The first update with decay, under constant gradients, after counts were set forward."""
-        return self.probes.glances(gradient, place, self.active, counts)[self.index]
 
     def odd(
         self, gradient: float = 1.0, place: Place = 1.0, pull: Arrays | None = None

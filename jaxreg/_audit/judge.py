@@ -13,8 +13,8 @@ import numpy as np
 
 from jaxreg._audit import at_rest, beside, coupled
 from jaxreg._audit.answers import Answers, size
-from jaxreg._audit.black_box import Optimizer
-from jaxreg._audit.probes import Probes
+from jaxreg._audit.black_box import Arrays, Optimizer
+from jaxreg._audit.probes import Probe, Probes
 from jaxreg._audit.record import LeafAudit, text
 from jaxreg._audit.scaling import COARSE
 
@@ -102,7 +102,7 @@ def _long_enough(asked: Optimizer, rates: tuple[Any, ...]) -> Probes:
     """With more steps where the last one alone updates: what it keeps is seen later."""
     for _ in range(DOUBLINGS):
         probes = Probes(asked, rates)
-        moves = next((m for n in _counts(probes) if (m := probes.moves_after(n)).any()), None)
+        moves = next((m for n in _counts(probes) if (m := _moves_after(probes, n)).any()), None)
         if moves is None or moves[:-1].any():
             return probes
         asked.steps *= 2
@@ -112,10 +112,30 @@ def _long_enough(asked: Optimizer, rates: tuple[Any, ...]) -> Probes:
 def _begins(plain: Probes, index: int) -> int:
     """The count from which on a leaf decays, or else from which on gradients move it."""
     for gradient in (0.0, 1.0):
-        for count in _counts(plain) if gradient == 0 or not plain.moves_after(0).any() else ():
-            if size(plain.largest_after(count, gradient)[index]) > 0:
+        for count in _counts(plain) if gradient == 0 or not _moves_after(plain, 0).any() else ():
+            if size(_largest_after(plain, count, gradient)[index]) > 0:
                 return count
     return 0
+
+
+def _largest_after(probes: Probes, count: int, gradient: float) -> Arrays:
+    """The largest entries of the updates after ``count`` steps, of shape (steps,) each.
+
+    They are 0 where a counter begins anew meanwhile: it cannot stand at ``count``.
+    """
+
+    def make() -> Arrays:
+        asked = probes.ask if count else probes.reply
+        found = asked(Probe(gradient, counts=probes.all_at(count)))
+        falls = count and np.any(np.diff(found.counters[:, probes.ticking], axis=0) < 0)
+        return [np.abs(u).max(axis=1, initial=0.0) * (not falls) for u in found.updates]
+
+    return probes.once(("after", count, gradient), make)
+
+
+def _moves_after(probes: Probes, count: int) -> np.ndarray:
+    """Which steps under gradients have an update, after ``count`` of them."""
+    return np.any([largest > 0 for largest in _largest_after(probes, count, 1.0)], axis=0)
 
 
 def _counts(probes: Probes) -> tuple[int, ...]:

@@ -60,14 +60,6 @@ ALONE_TWICE = Probe(place=2.0)
 UNDER_GRADIENT = Probe(gradient=1.0)
 
 
-class Glance(NamedTuple):
-    """What remains of the update of one leaf at one step."""
-
-    rate: float  # c, if the update was −c·W
-    size: float  # of the largest entry
-    length: float
-
-
 @dataclasses.dataclass(eq=False)
 class Probes:
     """An optimizer's answers around a centre, asked for once each and kept.
@@ -109,7 +101,7 @@ class Probes:
 
     def reply(self, probe: Probe, pull: Arrays | None = None) -> Reply:
         key = probe, pull and b"".join(p.tobytes() for p in pull)
-        return self._once(key, lambda: self.ask(probe, pull))
+        return self.once(key, lambda: self.ask(probe, pull))
 
     def ask(self, probe: Probe, pull: Arrays | None = None) -> Reply:
         """What is answered to a probe; ``pull · place · W`` is taken from the gradients."""
@@ -138,7 +130,8 @@ class Probes:
         together = dict(self.counts) | dict(counts)
         return self.optimizer.run(gradients, params, start, self.rates[0], together)
 
-    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What ``make`` returned for ``key``, made once."""
         if key not in self.kept:
             self.kept[key] = make()
         return self.kept[key]
@@ -187,38 +180,11 @@ class Probes:
 
     def later(self, count: int) -> Probes:
         """The same after ``count`` steps, as far as counts say."""
-        return dataclasses.replace(self, counts=self._all_at(count)) if count else self
+        return dataclasses.replace(self, counts=self.all_at(count)) if count else self
 
-    def _all_at(self, count: int) -> Counts:
+    def all_at(self, count: int) -> Counts:
+        """Those that tick set to ``count``."""
         return tuple((k, count) for k in self.ticking) if count else ()
-
-    def largest_after(self, count: int, gradient: float) -> Arrays:
-        """The largest entries of the updates after ``count`` steps, of shape (steps,) each.
-
-        They are 0 where a counter begins anew meanwhile: it cannot stand at ``count``.
-        """
-
-        def make() -> Arrays:
-            asked = self.ask if count else self.reply
-            found = asked(Probe(gradient, counts=self._all_at(count)))
-            falls = count and np.any(np.diff(found.counters[:, self.ticking], axis=0) < 0)
-            return [np.abs(u).max(axis=1, initial=0.0) * (not falls) for u in found.updates]
-
-        return self._once(("after", count, gradient), make)
-
-    def moves_after(self, count: int) -> np.ndarray:
-        """Which steps under gradients have an update, after ``count`` of them."""
-        return np.any([largest > 0 for largest in self.largest_after(count, 1.0)], axis=0)
-
-    def glances(self, gradient: float, place: float, step: int, counts: Counts) -> list[Glance]:
-        """The updates of one step under constant gradients, after counts were set."""
-
-        def make() -> list[Glance]:
-            probe = Probe(gradient, place, constant=True, steps=step + 1, counts=counts)
-            rows = zip(self.ask(probe).updates, self.directions, strict=True)
-            return [_glance(u[step], w) for u, w in rows]
-
-        return self._once(("glance", gradient, place, step, counts), make)
 
     # --- searches ---
 
@@ -300,12 +266,6 @@ def _bisect(flipped: Callable[[Arrays], Arrays], low: Arrays, high: Arrays) -> A
         low = [np.where(t, a, m) for t, a, m in zip(turned, low, middle, strict=True)]
         high = [np.where(t, m, b) for t, m, b in zip(turned, middle, high, strict=True)]
     return [(a + b) / 2 for a, b in zip(low, high, strict=True)]
-
-
-def _glance(update: np.ndarray, w: np.ndarray) -> Glance:
-    rate = -float(along(update, w)) / max(float(along(w, w)), float(np.finfo(float).tiny))
-    length = float(np.sqrt(along(update, update)))
-    return Glance(rate, float(np.abs(update).max(initial=0.0)), length)
 
 
 def first_with_update(updates: np.ndarray) -> int:

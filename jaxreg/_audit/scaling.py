@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg._audit.answers import Answers, power, size
-from jaxreg._audit.probes import Probe
+from jaxreg._audit.answers import TINY, Answers, power, size
+from jaxreg._audit.probes import Counts, Probe, along
 from jaxreg._audit.record import LeafAudit, Pace, text
 
 CONSTANT = 1e-4  # relative differences below which numbers count as constant
@@ -32,6 +32,14 @@ class Peak(NamedTuple):
 
     counters: Counters = ()
     value: int = 0
+
+
+class Glance(NamedTuple):
+    """What is kept of one update of one leaf: one is asked for at each of many counts."""
+
+    rate: float  # c, if the update was −c·W
+    size: float  # of the largest entry
+    length: float
 
 
 def scaled(found: LeafAudit, answers: Answers) -> LeafAudit:
@@ -93,16 +101,33 @@ def _responses(answers: Answers) -> list[np.ndarray]:
 # --- the counts ---
 
 
+def _glance(answers: Answers, gradient: float, place: float, counts: Counts) -> Glance:
+    """At the first update with decay, under constant gradients, after counts were set forward."""
+    probes, step = answers.probes, answers.active
+    probe = Probe(gradient, place, constant=True, steps=step + 1, counts=counts)
+
+    def make() -> list[Glance]:
+        rows = zip(probes.ask(probe).updates, probes.directions, strict=True)
+        return [_seen(u[step], w) for u, w in rows]
+
+    return probes.once(("glance", probe), make)[answers.index]
+
+
+def _seen(update: np.ndarray, w: np.ndarray) -> Glance:
+    rate = -float(along(update, w)) / max(float(along(w, w)), TINY)
+    return Glance(rate, size(update), float(np.sqrt(along(update, update))))
+
+
 def _decay(answers: Answers, counters: Counters, count: int) -> float:
     """The decay of a step with ``counters`` at ``count``: a share of w, or the longest update."""
     place = answers.unclipped
-    seen = answers.glance(0.0, place, tuple((k, count) for k in counters))
+    seen = _glance(answers, 0.0, place, tuple((k, count) for k in counters))
     return seen.rate / place if answers.is_linear else seen.size
 
 
 def _response(answers: Answers, counters: Counters, count: int) -> float:
     """The length of the same step, under gradients and without decay."""
-    return answers.glance(1.0, 0.0, tuple((k, count) for k in counters)).length
+    return _glance(answers, 1.0, 0.0, tuple((k, count) for k in counters)).length
 
 
 def _by_counts(answers: Answers, seen: Pace) -> tuple[Pace, Peak]:
