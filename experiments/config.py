@@ -1,11 +1,15 @@
-"""The settings of one training, declared once: options and `config.json` come from here."""
+"""The settings of one training, declared once: options and `config.json` come from here.
+
+`TrainingConfig` says what is trained, `MachineConfig` on what; `Config` is both, as the main job
+takes them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from typing_extensions import Doc
 
@@ -37,12 +41,8 @@ def _about_rates() -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Trains 784-128-10 on MNIST with the penalty λ‖w‖² added explicitly to the loss.
-
-    The objective is mean cross-entropy + λ·Σ‖w‖²: no ½, a sum over the parameters. Its gradient
-    is 2λw, so PyTorch's weight_decay=d is λ = d/2.
-    """
+class TrainingConfig:
+    """What is trained: the same numbers come out wherever it runs."""
 
     strength: float = DEFAULT_STRENGTH
     """λ in loss = cross-entropy + λ·Σ‖w‖². PyTorch's weight_decay equals 2λ."""
@@ -98,6 +98,11 @@ class Config:
     """Of float32 matrix products, jax.default_matmul_precision. TPU multiplies in bfloat16 by
     default, in 3 passes with high, 6 with highest; a GPU may use tensorfloat32, a CPU never."""
 
+
+@dataclasses.dataclass(frozen=True)
+class MachineConfig:
+    """What it runs on, and where its files go."""
+
     platform: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """The device to run on; auto takes what JAX finds."""
 
@@ -131,14 +136,26 @@ class Config:
     compilation_cache: bool = True
     """Keep compiled programs for the next run, in $JAXREG_CACHE_DIR or ~/.cache/jaxreg."""
 
-    contrast: bool = False
-    """Train every coupling of this setting from the same start on the same batches, for one epoch
-    in float64, and print how far apart they end."""
-
     @property
     def connected(self) -> bool:
         """Whether this is one of several processes."""
         return self.distributed != "off" or self.coordinator is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(MachineConfig, TrainingConfig):
+    """Trains 784-128-10 on MNIST with the penalty λ‖w‖² added explicitly to the loss.
+
+    The objective is mean cross-entropy + λ·Σ‖w‖²: no ½, a sum over the parameters. Its gradient
+    is 2λw, so PyTorch's weight_decay=d is λ = d/2.
+    """
+
+    contrast: bool = False
+    """Train every coupling of this setting from the same start on the same batches, for one epoch
+    in float64, and print how far apart they end."""
+
+
+T = TypeVar("T", bound=TrainingConfig)
 
 
 def resolved(config: Config) -> Config:
@@ -147,10 +164,20 @@ def resolved(config: Config) -> Config:
     Raises:
       ConfigError: if a number is out of range, or two settings contradict each other.
     """
-    _check_numbers(config)
-    _check_penalty(config)
+    config = resolved_training(config)
     _check_devices(config)
     _check_processes(config)
+    return dataclasses.replace(config, dtype="float64" if config.contrast else config.dtype)
+
+
+def resolved_training(config: T) -> T:
+    """Likewise, of what is trained.
+
+    Raises:
+      ConfigError: likewise.
+    """
+    _check_numbers(config)
+    _check_penalty(config)
     strength = config.strength if config.weight_decay is None else config.weight_decay / 2
     l1_strength = config.l1_strength if config.l1_strength is not None else strength
     return dataclasses.replace(
@@ -158,11 +185,10 @@ def resolved(config: Config) -> Config:
         strength=0.0 if config.penalty == "l1" else strength,
         weight_decay=None,
         l1_strength=0.0 if config.penalty == "l2" else l1_strength,
-        dtype="float64" if config.contrast else config.dtype,
     )
 
 
-def _check_numbers(config: Config) -> None:
+def _check_numbers(config: TrainingConfig) -> None:
     for name in ("strength", "weight_decay", "l1_strength", "rate"):
         value = getattr(config, name)
         if value is not None and not (math.isfinite(value) and value >= 0):
@@ -180,7 +206,7 @@ def _check_numbers(config: Config) -> None:
         raise ConfigError(f"--seed: expected an integer from 0 to 2⁶⁴ − 1, got {config.seed}")
 
 
-def _check_penalty(config: Config) -> None:
+def _check_penalty(config: TrainingConfig) -> None:
     if config.weight_decay is not None and config.strength != DEFAULT_STRENGTH:
         raise ConfigError(
             f"--weight-decay: expected it instead of --strength, got both; --strength "
@@ -226,7 +252,7 @@ def _check_devices(config: Config) -> None:
         )
 
 
-def _check_processes(config: Config) -> None:
+def _check_processes(config: MachineConfig) -> None:
     if config.distributed == "auto" and config.coordinator is not None:
         raise ConfigError(
             "--distributed auto: expected it alone, since it finds the coordinator, got "
@@ -269,7 +295,7 @@ def _option(field: str) -> str:
     return field.replace("_", "-")
 
 
-def describe_problem(config: Config) -> str:
+def describe_problem(config: TrainingConfig) -> str:
     """The problem in one line, as the run echoes it, for a resolved configuration.
 
     >>> print(describe_problem(resolved(Config())))

@@ -10,9 +10,7 @@ Every device evaluates all test images: with them split, an epoch would need a s
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +19,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from experiments.config import Config, ConfigError
+from experiments import machine
+from experiments.config import MachineConfig
 from experiments.training import Average, Images, Order, State
 
 AXIS = "data"
@@ -31,7 +30,7 @@ class OneDevice:
     """Where arrays go, and how the epoch is compiled: everything on the default device."""
 
     options = True
-    """Whether the compiler options of the runner are safe: with several CPU devices at work they
+    """Whether the compiler options of `machine` are safe: with several CPU devices at work they
     bring a library of matrix products that now and then gets rows wrong (jaxlib 0.10.2)."""
 
     average: Average | None = None
@@ -154,47 +153,11 @@ def padded(order: Order, devices: int) -> Order:
     return Order(*(np.pad(leaf, ((0, 0), (0, missing))) for leaf in order))
 
 
-def reserve(config: Config) -> None:
-    """Asks JAX for CPU devices, before it looks for any: later it has as many as it has."""
-    if config.devices is not None:
-        with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", config.devices)
-
-
-def chosen(config: Config) -> list[Any]:
-    """The devices to train on: of this process first, then those of the others.
-
-    Raises:
-      ConfigError: if there are fewer than the configuration asks for.
-    """
-    present = jax.local_devices()
-    count = config.devices or (len(present) if config.connected else 1)
-    if count > len(present):
-        raise ConfigError(
-            f"--devices: expected at most the {len(present)} of {present[0].platform} that JAX "
-            f"finds here, got {count}; use --devices {len(present)}, or --platform cpu, which "
-            f"makes as many as are asked for"
-        )
-    return present[:count]
-
-
-def placement(config: Config) -> OneDevice:
+def placement(config: MachineConfig) -> OneDevice:
     """Where the arrays of a training go, by ``--devices`` and ``--parallel``."""
-    own = chosen(config)
+    own = machine.chosen(config)
     if config.parallel == "pmap":
         return Mapped(Mesh(np.array(own), (AXIS,)))
     if len(own) == jax.process_count() == 1:
         return OneDevice()
-    return Sharded(Mesh(np.array(everywhere(len(own))), (AXIS,)))
-
-
-def total(config: Config) -> int:
-    """How many devices, of all processes together, a training runs on."""
-    return len(everywhere(len(chosen(config))))
-
-
-def everywhere(count: int) -> list[Any]:
-    """The first ``count`` devices of every process, process by process."""
-    by_process = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
-    groups = itertools.groupby(by_process, key=lambda device: device.process_index)
-    return [device for _, group in groups for device in itertools.islice(group, count)]
+    return Sharded(Mesh(np.array(machine.everywhere(len(own))), (AXIS,)))

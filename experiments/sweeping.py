@@ -4,29 +4,27 @@ The step is that of `experiments.training`, under `jaxreg.sweep`. Initial weight
 drawn once for each seed and shared by all runs of that seed, so runs are compared in pairs, and
 each is the run that `python -m experiments.mnist` makes alone with its settings.
 
-It is compiled as XLA would: the CPU options of `experiments.runner` are no faster here, and not
+It is compiled as XLA would: the CPU options of `experiments.machine` are no faster here, and not
 safe. Where several CPU devices compute at once, they bring a library of matrix products (Eigen)
 that now and then gets the first 216 rows of the test images wrong (jaxlib 0.10.2).
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 import jaxreg
-from experiments import runner, training
-from experiments.config import Config, ConfigError
+from experiments import training
+from experiments.config import ConfigError, TrainingConfig
 from experiments.data import Dataset
 from experiments.forms import FORMS
+from experiments.problem import Problem
 
 NAMES = ("strength", "l1_strength", "rate", "learning_rate", "seed")
 """What may differ between the runs of one program; the rest are settings of the program."""
@@ -52,7 +50,7 @@ class Trainings:
       evaluation: "end" looks at the test images once, after the last epoch; "epoch" after each.
     """
 
-    config: Config
+    config: TrainingConfig
     dataset: Dataset
     evaluation: Literal["end", "epoch"] = "end"
 
@@ -71,33 +69,33 @@ class Trainings:
         Raises:
           ConfigError: if a name is none of `NAMES`, or has no effect in this configuration.
         """
+        found = jaxreg.sweep(self, *self._swept(points), **options)
+        return dataclasses.replace(found, points=dict(points))
+
+    def lower(self, points: Mapping[str, Any], **options: Any) -> jax.stages.Lowered:
+        """The program that `run` compiles, as `jaxreg.lower_sweep` gives it, with its options."""
+        return jaxreg.lower_sweep(self, *self._swept(points), **options)
+
+    def _swept(self, points: Mapping[str, Any]) -> tuple[dict[str, Any], Shared]:
+        """What a sweep takes: the points, each seed by its place, and what the runs share."""
         check(self.config, points)
         alone = np.full(len(next(iter(points.values()))), self.config.seed)
         seeds, places = np.unique(points.get("seed", alone), return_inverse=True)
         numbers = {name: np.asarray(v) for name, v in points.items() if name != "seed"}
-        found = jaxreg.sweep(
-            self,
-            {**numbers, "seed": places.astype(np.int32)},
-            self.shared(tuple(map(int, seeds))),
-            **options,
-        )
-        return dataclasses.replace(found, points=dict(points))
+        shared = self.shared(tuple(map(int, seeds)))
+        return {**numbers, "seed": places.astype(np.int32)}, shared
 
     def __call__(self, point: Mapping[str, Any], shared: Shared) -> dict[str, Any]:
         """One training; its seed is the place of the seed among the shared ones."""
         numbers = {name: value for name, value in point.items() if name != "seed"}
-        config = dataclasses.replace(self.config, **numbers)
-        steps = shared.batches.shape[1] * shared.batches.shape[2]
-        tx = training.optimizer(config, steps)
+        problem = Problem(dataclasses.replace(self.config, **numbers), self.dataset)
         params = jax.tree.map(lambda leaf: leaf[point["seed"]], shared.params)
-        state = training.initial_state(params, tx, seed=0)
-        run = training.scan_batches(runner.make_step(config, self.dataset, tx))
-        dtype = jnp.dtype(config.dtype)
-        evaluate = training.make_evaluate(runner.make_apply(config, self.dataset), dtype)
+        state = training.initial_state(params, problem.optimizer, seed=0)
+        run = training.scan_batches(problem.step())
 
         def measure(params: Any, loss: Any) -> dict[str, Any]:
-            metrics = training.Metrics(loss, *evaluate(params, shared.test))
-            size = training.size(training.penalty(config), params)
+            metrics = training.Metrics(loss, *problem.evaluate(params, shared.test))
+            size = training.size(problem.penalty, params)
             return {**metrics._asdict(), **size._asdict()}
 
         def epoch(state: training.State, batches: Any) -> tuple[training.State, Any]:
@@ -111,22 +109,15 @@ class Trainings:
 
     def shared(self, seeds: tuple[int, ...]) -> Shared:
         """The data, and for each seed what it determines."""
-        config, dataset = self.config, self.dataset
-        initial = runner.initializer(config, dataset)
-        orders = [self._orders(seed) for seed in seeds]
-        params = jax.tree.map(lambda *leaves: np.stack(leaves), *map(initial, seeds))
-        train, test = training.Images(*dataset.train), training.Images(*dataset.test)
-        batches = np.stack([[order.indices for order in epochs] for epochs in orders])
-        return Shared(train, test, batches, orders[0][0].weights, params)
-
-    def _orders(self, seed: int) -> list[training.Order]:
-        config, examples = self.config, len(self.dataset.train.labels)
-        key = training.initial_state((), optax.identity(), seed).key
-        settings = examples, config.batch_size, runner.weight_dtype(config)
-        return [training.epoch_order(key, epoch, *settings) for epoch in range(config.epochs)]
+        problem, epochs = Problem(self.config, self.dataset), range(self.config.epochs)
+        keys = [training.key_of(seed) for seed in seeds]
+        orders = [[problem.order(key, epoch) for epoch in epochs] for key in keys]
+        params = jax.tree.map(lambda *leaves: np.stack(leaves), *map(problem.init, seeds))
+        batches = np.stack([[order.indices for order in of_seed] for of_seed in orders])
+        return Shared(*problem.images(), batches, orders[0][0].weights, params)
 
 
-def check(config: Config, points: Mapping[str, Any]) -> None:
+def check(config: TrainingConfig, points: Mapping[str, Any]) -> None:
     """Stops if a name of the points means nothing, or nothing in this configuration.
 
     Raises:
@@ -145,13 +136,3 @@ def check(config: Config, points: Mapping[str, Any]) -> None:
             f"points: expected any of {', '.join(names)} with --penalty {config.penalty} "
             f"--coupling {config.coupling}, got {', '.join(wrong) or 'none'}"
         )
-
-
-def use_every_core() -> None:
-    """A CPU device for each core, so that runs go side by side: call it before JAX does anything.
-
-    Later it has no effect, and neither where there are other devices.
-    """
-    runner.expect_no_tpu()
-    with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)

@@ -17,7 +17,7 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments.config import Config
+from experiments.config import TrainingConfig
 from experiments.decay_form import MOMENTUM, Ingredients
 from experiments.forms import FORMS, times
 
@@ -68,7 +68,7 @@ Apply = Callable[[Any, jax.Array], jax.Array]
 WHERE: dict[str, Any] = {"all": jaxreg.where(None), "weights": jaxreg.weights}
 
 
-def penalty(config: Config, where: Any = None) -> jaxreg.Penalty:
+def penalty(config: TrainingConfig, where: Any = None) -> jaxreg.Penalty:
     """The penalty of a resolved configuration; its strengths may be traced."""
     terms = {
         "l2": lambda: config.strength * jaxreg.l2,
@@ -81,14 +81,16 @@ def penalty(config: Config, where: Any = None) -> jaxreg.Penalty:
     return unit.on(WHERE[config.where] if where is None else where)
 
 
-def multiplier(config: Config, steps: int) -> Any:
+def multiplier(config: TrainingConfig, steps: int) -> Any:
     """The schedule s_t, in [0, 1], of a training of ``steps`` updates."""
     if config.schedule == "cosine":
         return optax.cosine_decay_schedule(1.0, steps)
     return 1.0
 
 
-def optimizer(config: Config, steps: int, where: Any = None) -> optax.GradientTransformation:
+def optimizer(
+    config: TrainingConfig, steps: int, where: Any = None
+) -> optax.GradientTransformation:
     """The optimizer of a resolved configuration, with λ where ``config.coupling`` puts it.
 
     ``where``, a rule of jaxreg, takes the place of ``config.where``.
@@ -240,8 +242,12 @@ def size(penalty: jaxreg.Penalty, params: Any) -> Size:
 
 def initial_state(params: Any, tx: optax.GradientTransformation, seed: int) -> State:
     """The state before the first step."""
-    key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
-    return State(params, tx.init(params), key, np.int32(0), np.int32(0))
+    return State(params, tx.init(params), key_of(seed), np.int32(0), np.int32(0))
+
+
+def key_of(seed: int) -> np.ndarray:
+    """What the orders of a training are drawn by: the seed in two words."""
+    return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:

@@ -26,7 +26,8 @@ The map of the house, from the ground up:
   `proximal_step` or `project` last; `jaxreg.testing.check_transform` proves your own.
 - of any optimizer, `audit(optimizer, params)` tells what it does to weights: an `Audit` of
   `LeafAudit`.
-- many trainings as one program: `sweep(train, points)` over a `grid`, which returns a `Sweep`.
+- many trainings as one program: `sweep(train, points)` over a `grid`, which returns a `Sweep`;
+  `lower_sweep` is its program, for devices that need not be here.
 - `jaxreg.diagnostics`: norms, sparsity, ranks, angles, the distance from a solution.
 - `jaxreg.prox`: the operators of one array. `jaxreg.convert`: λ in the terms of PyTorch, optax,
   Keras, scikit-learn and the papers.
@@ -66,6 +67,7 @@ from jaxreg._select.select import weights as weights
 from jaxreg._select.select import where as where
 from jaxreg._sweep.grid import grid as grid
 from jaxreg._sweep.run import Sweep as Sweep
+from jaxreg._sweep.run import lower_sweep as lower_sweep
 from jaxreg._sweep.run import sweep as sweep
 from jaxreg._transforms.decay import decoupled_decay as decoupled_decay
 from jaxreg._transforms.penalty_gradient import add_penalty_gradient as add_penalty_gradient

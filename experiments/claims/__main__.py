@@ -17,7 +17,7 @@ from rich.console import Console
 
 from experiments import provenance
 from experiments.command import INTERRUPTED, run_command
-from experiments.config import Config, ConfigError
+from experiments.config import ConfigError, MachineConfig
 from experiments.data import load
 from experiments.formatting import roughly
 from experiments.provenance import changed, hardware, how_it_was_made
@@ -109,16 +109,16 @@ def check(config: ClaimsConfig) -> None:
 
 def _prepare(config: ClaimsConfig) -> Job:
     """Everything that can go wrong before measuring: names, device, data, folder."""
-    from experiments import runner, sweeping
+    from experiments import machine
 
-    sweeping.use_every_core()
+    machine.use_every_core()
     from experiments.claims import registry
     from experiments.claims.claim import Settings
     from experiments.paired.sample import source
 
     claims = registry.chosen(config.claims, config.quick)
     dataset = load(config.data)
-    device = runner.choose_device(Config(compilation_cache=config.compilation_cache))
+    device = machine.choose_device(MachineConfig(compilation_cache=config.compilation_cache))
     seeds = tuple(range(config.first_seed, config.first_seed + config.seeds))
     settings = Settings(source(dataset, POOL), seeds)
     _check_examples(claims, len(settings.source.train.labels), config.data)

@@ -92,12 +92,12 @@ def _estimates(study: Study, panels: Sequence[Panel]) -> list[float]:
 
 def _devices(config: StudyConfig) -> dict[str, Any]:
     """A device for each core, or those asked for; what they are, for the records."""
-    from experiments import runner, sweeping
-    from experiments.config import Config
+    from experiments import machine
+    from experiments.config import MachineConfig
 
-    sweeping.use_every_core()
-    wanted = Config(platform=config.platform, compilation_cache=config.compilation_cache)
-    device = runner.choose_device(wanted)
+    machine.use_every_core()
+    wanted = MachineConfig(platform=config.platform, compilation_cache=config.compilation_cache)
+    device = machine.choose_device(wanted)
     import jax
 
     return {**hardware(device, len(jax.devices())), "data": config.data}

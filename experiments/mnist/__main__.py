@@ -67,21 +67,21 @@ def _prepare(config: Config, pool: ThreadPoolExecutor) -> Job | None:
     """
     alone = imports_packages(config.data)
     loading = None if alone else pool.submit(_timed, load, config.data)
-    from experiments import devices, runner
+    from experiments import machine, runs
 
     seconds = {"import": perf_counter() - STARTED}
-    device = runner.choose_device(config)
+    device = machine.choose_device(config, float64=config.dtype == "float64")
     dataset, seconds["data"] = loading.result() if loading else _timed(load, config.data)
     if config.connected:
         from experiments.mnist import hosts
 
         hosts.check_agreement(config, dataset)
     if device.process_index != 0:
-        for _ in runner.train(runner.build(config, dataset)):
+        for _ in runs.build(config, dataset).epochs():
             pass
         return None
     folder = open_folder("mnist", config.output)
-    facts = runner.facts(device, dataset, devices.total(config))
+    facts = runs.facts(device, dataset, machine.total(config))
     write_config(folder, "mnist", config, facts)
     append(folder, {"event": "start", "config": vars(config), **facts})
     return Job(config, dataset, facts, device, folder, seconds)
@@ -130,14 +130,14 @@ def _contrast(job: Job) -> bool:
 
 def _train(job: Job, pool: ThreadPoolExecutor) -> bool:
     """Prints and records epoch after epoch, then closes; False if interrupted."""
-    from experiments import runner
+    from experiments import runs
 
     pictures = pool.submit(_import_curves)
     try:
-        program = runner.build(job.config, job.dataset)
-        job.seconds["compile"] = program.compile_seconds
+        run = runs.build(job.config, job.dataset)
+        job.seconds["compile"] = run.compile_seconds
         with _progress(job.config.epochs) as (say, advance):
-            for epoch in runner.train(program):
+            for epoch in run.epochs():
                 times = {"epoch": epoch.number, "epoch_seconds": epoch.seconds}
                 append(job.folder, {"event": "epoch", **times, **epoch.metrics})
                 say(f"Epoch {epoch.number}, Average Loss: {epoch.metrics['loss']:.4f}")

@@ -16,10 +16,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import runner, training
+from experiments import training
 from experiments.config import Config
 from experiments.data import Dataset
 from experiments.forms import FORMS, pairs
+from experiments.problem import Problem
 
 SAME = 1e-9
 """Largest |Δw| that passes for rounding: float64 has 16 digits, and the steps are a thousand."""
@@ -66,14 +67,11 @@ def contrast(config: Config, dataset: Dataset) -> Iterator[Comparison]:
 
 def _trained(config: Config, dataset: Dataset, optimizer: Any, coupling: Any) -> Any:
     """The parameters after one epoch, on the host."""
-    setting = dataclasses.replace(config, optimizer=optimizer, coupling=coupling)
-    examples = len(dataset.train.labels)
-    tx = training.optimizer(setting, training.steps_per_epoch(examples, setting.batch_size))
-    params = runner.initializer(setting, dataset)(setting.seed)
-    state = training.initial_state(params, tx, setting.seed)
-    order = training.epoch_order(state.key, 0, examples, setting.batch_size, np.float64)
-    run = jax.jit(training.scan_batches(runner.make_step(setting, dataset, tx)))
-    state, _ = run(state, order, training.Images(*dataset.train))
+    changes = {"optimizer": optimizer, "coupling": coupling, "epochs": 1}
+    problem = Problem(dataclasses.replace(config, **changes), dataset)
+    state = problem.start(config.seed)
+    run = jax.jit(training.scan_batches(problem.step()))
+    state, _ = run(state, problem.order(state.key, 0), problem.images()[0])
     return jax.device_get(state.params)
 
 

@@ -16,10 +16,15 @@ from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from tyro.conf import Suppress
 
 from experiments.command import run_command
-from experiments.config import Config, ConfigError, describe_problem, resolved
+from experiments.config import (
+    ConfigError,
+    MachineConfig,
+    TrainingConfig,
+    describe_problem,
+    resolved_training,
+)
 from experiments.data import Dataset, load
 from experiments.formatting import percent, quantity
 from experiments.records import append, open_folder, write_config
@@ -36,11 +41,14 @@ NOTE = (
 
 
 @dataclasses.dataclass(frozen=True)
-class PlanConfig(Config):
+class PlanConfig(TrainingConfig):
     """Compiles the main job and a sweep for TPU slices, here, and shows what they cost each chip.
 
     It needs the TPU compiler, and no TPU: pip install ".[tpu]".
     """
+
+    output: Path | None = None
+    """Folder of the results; runs/tpu_plan/TIME if not given."""
 
     topology: tuple[str, ...] = ("v5e:1x1", "v5e:4x4", "v5e:16x16")
     """Slices, CHIP:SHAPE, of 1 to 256 chips: v5e and v6e as 1x1, 2x2, 2x4, 4x4 … 16x16, v4 and v5p
@@ -54,21 +62,6 @@ class PlanConfig(Config):
 
     per_device: int = 16
     """Trainings of the sweep side by side on a chip."""
-
-    output: Path | None = None
-    """Folder of the results; runs/tpu_plan/TIME if not given."""
-
-    # what the slice decides, and what is of no use where nothing runs
-    platform: Suppress[Literal["auto", "cpu", "gpu", "tpu"]] = "cpu"
-    devices: Suppress[int | None] = None
-    parallel: Suppress[Literal["jit", "pmap"]] = "jit"
-    distributed: Suppress[Literal["off", "auto"]] = "off"
-    coordinator: Suppress[str | None] = None
-    processes: Suppress[int | None] = None
-    process: Suppress[int | None] = None
-    connect_timeout: Suppress[int] = 60
-    contrast: Suppress[bool] = False
-    compilation_cache: Suppress[bool] = False  # JAX cannot read such programs back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,11 +95,12 @@ def main(config: PlanConfig) -> None:
     """Compiles one program after another, prints a table for each job, writes the records."""
     config = checked(config)
     slices = [topology(name) for name in config.topology]
-    from experiments import runner
+    from experiments import machine
     from experiments.tpu_plan import compiled
 
     compiled.require_compiler()
-    runner.choose_device(config)
+    # no cache: JAX cannot read programs for devices elsewhere back
+    machine.choose_device(MachineConfig(platform="cpu", compilation_cache=False))
     dataset = load(config.data)
     folder = open_folder("tpu_plan", config.output)
     write_config(folder, "tpu_plan", config, {"libtpu": compiled.version(), "data": dataset.name})
@@ -148,7 +142,7 @@ def checked(config: PlanConfig) -> PlanConfig:
             "--dtype: expected float32 or bfloat16, got float64; TPU has no float64, and makes "
             "it up of float32 in many steps that are not counted here"
         )
-    return resolved(config)  # pyright: ignore[reportReturnType]  # the same class
+    return resolved_training(config)
 
 
 def plans(config: PlanConfig, dataset: Dataset, slices: Sequence[Topology]) -> Iterator[Plan]:

@@ -20,15 +20,14 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding
 
-from experiments import runner, training
-from experiments.config import Config, ConfigError
+from experiments import runs, training
+from experiments.config import ConfigError, TrainingConfig
 from experiments.data import Dataset
 from experiments.devices import AXIS, Sharded, padded
+from experiments.problem import Problem
 from experiments.sweeping import Trainings
 from experiments.tpu_plan import counting
 from experiments.tpu_plan.chips import Topology
-from jaxreg._sweep import chunks, grid, side_by_side
-from jaxreg._sweep.width import Width
 
 ENVIRONMENT = {
     # or libtpu looks for the machine's description on the network, and complains on stderr
@@ -124,18 +123,18 @@ def version() -> str | None:
     return None
 
 
-def epoch_cost(config: Config, dataset: Dataset, devices: list[Any]) -> Cost:
+def epoch_cost(config: TrainingConfig, dataset: Dataset, devices: list[Any]) -> Cost:
     """Of one epoch of the main job, its batches split over the devices."""
     return _cost(lower_epoch(config, dataset, devices), depth=1)
 
 
 def sweep_cost(
-    config: Config, dataset: Dataset, devices: list[Any], runs: int, per_device: int
+    config: TrainingConfig, dataset: Dataset, devices: list[Any], runs: int, per_device: int
 ) -> Cost:
     """Of a whole sweep, its runs split over the devices, ``per_device`` side by side on each."""
     width = min(per_device, -(-runs // len(devices)))
     rounds = -(-runs // (width * len(devices)))
-    lowered = lower_sweep(config, dataset, devices, runs, width)
+    lowered = lower_sweep(config, dataset, devices, runs, per_device)
     return _cost(lowered, depth=3, rounds=rounds)
 
 
@@ -161,49 +160,22 @@ def _cost(lowered: Any, depth: int, rounds: int | None = None) -> Cost:
     )
 
 
-def lower_epoch(config: Config, dataset: Dataset, devices: list[Any]) -> Any:
-    """The epoch that `experiments.runner` builds, for a mesh of these devices."""
-    examples = len(dataset.train.labels)
-    tx = training.optimizer(
-        config, training.steps_per_epoch(examples, config.batch_size) * config.epochs
-    )
-    params = runner.initializer(config, dataset)(config.seed)
-    state = training.initial_state(params, tx, config.seed)
-    settings = examples, config.batch_size, runner.weight_dtype(config)
-    order = training.epoch_order(state.key, 0, *settings)
-    placement = Described(Mesh(np.array(devices), (AXIS,)))
-    epoch = placement.jit(runner.make_epoch(config, dataset, tx, placement.average))
-    train, test = (
-        placement.data(training.Images(*split)) for split in (dataset.train, dataset.test)
-    )
-    return epoch.lower(placement.like(state), placement.order(order), train, test)
+def lower_epoch(config: TrainingConfig, dataset: Dataset, devices: list[Any]) -> Any:
+    """The epoch of `experiments.runs`, for a mesh of these devices."""
+    problem, placement = Problem(config, dataset), Described(Mesh(np.array(devices), (AXIS,)))
+    state = problem.start(config.seed)
+    return runs.lower_epoch(problem, placement, state, *map(placement.data, problem.images()))
 
 
-def lower_sweep(config: Config, dataset: Dataset, devices: list[Any], runs: int, width: int) -> Any:
-    """The program that `jaxreg.sweep` makes of `experiments.sweeping`, for a mesh of these devices.
+def lower_sweep(
+    config: TrainingConfig, dataset: Dataset, devices: list[Any], runs: int, per_device: int
+) -> Any:
+    """The program of `experiments.sweeping`, for a mesh of these devices.
 
-    ``width`` runs go side by side on each. What differs between them costs nothing, so it is the
-    learning rate here, which every configuration has.
+    What differs between the runs costs nothing, so it is the learning rate here, which every
+    configuration has.
     """
-    mesh = Mesh(np.array(devices[:runs]), (side_by_side.AXIS,))
-    train = Trainings(config, dataset)
-    shared = (train.shared((config.seed,)),)
-    rates = np.full(runs, config.learning_rate, runner.weight_dtype(config))
-    values = {"learning_rate": rates, "seed": np.zeros(runs, np.int32)}
-    points = grid.checked(values)
-    sweep = side_by_side.program(train, mesh, width, points.structure, points.impls, ())
-    point = {name: value[0] for name, value in values.items()}
-    results = jax.eval_shape(train, point, *shared)
-    made = chunks.Runs(points, results, shared, mesh, Width(mesh.size), None, lambda _: sweep)
-    room = made.capacity(width)  # as many rounds as a real sweep makes room for, to the byte
-    block = points.block(slice(0, runs), room, width * mesh.size)
-    rounds = side_by_side.rounds_of(runs, width, mesh.size)
-    arguments = (
-        described(tree, NamedSharding(mesh, spec))
-        for tree, spec in (
-            (rounds, side_by_side.ACROSS),
-            (block, side_by_side.ROWS),
-            (shared, side_by_side.SHARED),
-        )
-    )
-    return sweep.lower(*arguments)
+    trainings = Trainings(config, dataset)
+    rates = np.full(runs, config.learning_rate, Problem(config, dataset).weight_dtype)
+    mesh = Mesh(np.array(devices[:runs]), ("run",))
+    return trainings.lower({"learning_rate": rates}, mesh=mesh, per_device=per_device)

@@ -65,7 +65,7 @@ class Runs:
         arguments = self._arguments(rows, width)
         if width not in self.compiled:
             started = time.perf_counter()
-            self.compiled[width] = self.program(width).lower(*arguments).compile()
+            self.compiled[width] = self.lowered(width).compile()
             self.compile_seconds[width] = time.perf_counter() - started
         started = time.perf_counter()
         found = jax.device_get(self.compiled[width](*arguments))
@@ -81,7 +81,21 @@ class Runs:
         block = self.points.block(rows, self.capacity(width), width * self._devices)
         place = functools.partial(side_by_side.place, self.mesh)
         across, along = side_by_side.ACROSS, side_by_side.ROWS
-        return place(across, rounds), place(along, block), self.shared
+        return place(across, rounds), place(along, block), self._placed
+
+    @functools.cached_property
+    def _placed(self) -> Any:
+        """The shared arrays on the devices."""
+        return side_by_side.place(self.mesh, side_by_side.SHARED, self.shared)
+
+    def lowered(self, width: int) -> jax.stages.Lowered:
+        """The program of a width, from shapes alone: the devices of the mesh need not be here."""
+        rounds = jax.ShapeDtypeStruct((self._devices,), np.int32)
+        block = self.points.shapes(self.capacity(width), width * self._devices)
+        describe = functools.partial(side_by_side.described, self.mesh)
+        across, along = side_by_side.ACROSS, side_by_side.ROWS
+        shared = describe(side_by_side.SHARED, self.shared)
+        return self.program(width).lower(describe(across, rounds), describe(along, block), shared)
 
     def capacity(self, width: int) -> int:
         """Rounds that the program has room for: the same for any number of points."""
@@ -106,7 +120,7 @@ def prepare(
     chunk: int | None,
     compiler_options: Mapping[str, Any] | None,
 ) -> Runs:
-    """Runs ready to start: traced once, not compiled yet; the shared arrays on the devices."""
+    """Runs ready to start: traced once, nothing compiled or placed yet."""
     mesh = _mesh(mesh, points.count)
     devices = mesh.shape[side_by_side.AXIS]
     if per_device == "auto":
@@ -120,8 +134,7 @@ def prepare(
         return side_by_side.program(train, mesh, width, *settings)
 
     shapes = _shapes(program(1), mesh, points, shared)
-    placed = side_by_side.place(mesh, side_by_side.SHARED, shared)
-    return Runs(points, shapes, placed, mesh, width, chunk, program)
+    return Runs(points, shapes, shared, mesh, width, chunk, program)
 
 
 def _mesh(mesh: Mesh | None, points: int) -> Mesh:
@@ -144,11 +157,7 @@ def _shapes(program: Any, mesh: Mesh, points: grid.Points, shared: Any) -> Any:
                 f"to train with functools.partial"
             )
     devices = mesh.shape[side_by_side.AXIS]
-    block = [
-        jax.ShapeDtypeStruct((1, devices, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype))
-        for a in points.arrays
-    ]
-    rounds = jax.ShapeDtypeStruct((devices,), np.int32)
+    block, rounds = points.shapes(1, devices), jax.ShapeDtypeStruct((devices,), np.int32)
     try:
         results, _ = jax.eval_shape(program, rounds, block, shared)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:

@@ -79,6 +79,15 @@ class Points:
         index = np.minimum(np.arange(rows.start, rows.start + capacity * width), rows.stop - 1)
         return [array[index.reshape(capacity, width)] for array in self.arrays]
 
+    def shapes(self, capacity: int, width: int) -> list[jax.ShapeDtypeStruct]:
+        """Those of a block."""
+        return [
+            jax.ShapeDtypeStruct(
+                (capacity, width, *array.shape[1:]), dtypes.canonicalize_dtype(array.dtype)
+            )
+            for array in self.arrays
+        ]
+
 
 def point(structure: Any, impls: tuple[Any, ...], arrays: list[Any]) -> Any:
     """A tree of its leaves, PRNG keys made of their numbers again."""

@@ -1,7 +1,6 @@
-"""Many trainings as one program: `sweep`.
+"""`sweep` and `lower_sweep`: what they take, and what is found.
 
-Points are checked in `grid`, run in `chunks` by the program of `side_by_side`; `width` says how
-many go side by side.
+How it works is told in `jaxreg._sweep`.
 """
 
 from __future__ import annotations
@@ -137,7 +136,8 @@ def sweep(
     began = time.perf_counter()
     _check_train(train)
     checked = grid.checked(points)
-    _check_options(checked.count, per_device, chunk, start, keep, on_chunk)
+    _check_width(per_device, chunk)
+    _check_course(checked.count, start, keep, on_chunk)
     runs = chunks.prepare(train, checked, shared, mesh, per_device, chunk, compiler_options)
     report, parts = reporter(progress), _Parts(runs.shapes, keep)
     stop, complete = start, False
@@ -157,6 +157,66 @@ def sweep(
     seconds = time.perf_counter() - began
     measured = runs.width.value, runs.seconds, sum(runs.compile_seconds.values())
     return Sweep(points, *parts.joined(), start, stop, complete, *measured, seconds)
+
+
+@explained
+def lower_sweep(
+    train: Callable[..., Any],
+    points: Any,
+    *shared: Any,
+    per_device: int = 1,
+    mesh: Mesh | None = None,
+    chunk: int | None = None,
+    compiler_options: Mapping[str, Any] | None = None,
+) -> jax.stages.Lowered:
+    """The program of a `sweep`, lowered and not compiled: to `sweep` what ``lower`` is to ``jit``.
+
+    Nothing runs and no array is placed, so the devices of the mesh need not be here: those of a
+    description, as `jax.experimental.topologies.get_topology_desc` returns it, are compiled for as
+    well. `sweep` compiles this very program: ``lower_sweep(...).compile()`` shows its memory, its
+    operations and its text.
+
+    It takes (rounds for each device, points, shared) and has room for as many rounds as a chunk may
+    have. Of n points on d devices each device makes ⌈n / (d·w)⌉ rounds in all, w being the smaller
+    of ``per_device`` and ⌈n / d⌉.
+
+    Args:
+      train: as for `sweep`.
+      points: likewise.
+      *shared: likewise, or their shapes, as `jax.eval_shape` returns them.
+      per_device: runs side by side within a device.
+      mesh: devices, with an axis named ``run``; all devices of this process if None.
+      chunk: as for `sweep`.
+      compiler_options: likewise.
+
+    Returns:
+      A `jax.stages.Lowered`.
+
+    Raises:
+      TypeError: as `sweep` does.
+      ValueError: likewise, and if ``per_device`` is "auto", which is found by running.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import grid, lower_sweep
+    >>> def train(point, target):
+    ...     return {"square": (target - point["shift"]) ** 2}
+    >>> one = jax.sharding.Mesh(jax.devices()[:1], ("run",))
+    >>> points = grid(shift=[0.0, 1.0, 2.0])
+    >>> lowered = lower_sweep(train, points, jnp.ones(4), mesh=one, chunk=3)
+    >>> results, finite = lowered.out_info  # of each: rounds, runs in a round
+    >>> results["square"].shape, finite.shape
+    ((3, 1, 4), (3, 1))
+    """
+    _check_train(train)
+    checked = grid.checked(points)
+    if per_device == "auto":
+        raise ValueError(
+            'lower_sweep: per_device: expected an integer of at least 1, got "auto"; '
+            "what is fastest is found by running: take the per_device of a Sweep"
+        )
+    _check_width(per_device, chunk)
+    runs = chunks.prepare(train, checked, shared, mesh, per_device, chunk, compiler_options)
+    return runs.lowered(runs.width.value)
 
 
 class _Parts:
@@ -197,9 +257,7 @@ def _check_train(train: Any) -> None:
         )
 
 
-def _check_options(
-    count: int, per_device: Any, chunk: Any, start: Any, keep: bool, on_chunk: Any
-) -> None:
+def _check_width(per_device: Any, chunk: Any) -> None:
     if per_device != "auto" and not _is_count(per_device):
         raise ValueError(
             f'sweep: per_device: expected "auto" or an integer of at least 1, got {per_device!r}'
@@ -209,6 +267,9 @@ def _check_options(
             f"sweep: chunk: expected an integer of at least 1, got {chunk!r}; "
             f"None takes as many points as run in a second"
         )
+
+
+def _check_course(count: int, start: Any, keep: bool, on_chunk: Any) -> None:
     if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start <= count:
         raise ValueError(
             f"sweep: start: expected the number of points to skip, from 0 to {count}, got {start!r}"

@@ -97,6 +97,13 @@ def place(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
     return jax.device_put(tree, NamedSharding(mesh, spec))
 
 
+def described(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
+    """The shapes of a tree and where it would lie: all that lowering needs."""
+    sharding = NamedSharding(mesh, spec)
+    shapes = jax.eval_shape(lambda tree: tree, tree)
+    return jax.tree.map(lambda shape: shape.update(sharding=sharding), shapes)
+
+
 def rounds_of(runs: int, width: int, devices: int) -> np.ndarray:
     """How many rounds each device makes for so many runs, handed out ``width`` at a time."""
     whole, rest = divmod(runs, width * devices)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from experiments import devices, runner, training
+from experiments import devices, machine, training
 from experiments.config import Config, ConfigError, resolved
+from experiments.problem import Problem
+from experiments.runs import build
 from tests.xla import AS_USERS
 
 SMALL = Config(hidden=5, batch_size=13, epochs=1, learning_rate=0.05, strength=0.02)
@@ -38,13 +40,12 @@ def mesh(count: int) -> Mesh:
 @pytest.fixture(scope="module")
 def epoch(tiny):
     """epoch(average): the states of every form → those after an epoch, by one scan for all."""
-    txs = {name: training.optimizer(config, 4) for name, config in FORMS.items()}
-    params = {name: runner.initializer(config, tiny)(0) for name, config in FORMS.items()}
-    start = {name: training.initial_state(params[name], txs[name], 0) for name in FORMS}
+    problems = {name: Problem(config, tiny) for name, config in FORMS.items()}
+    start = {name: problem.start(0) for name, problem in problems.items()}
 
     @functools.cache  # JAX traces a function that it knows once, whatever the devices
     def run(average):
-        steps = {n: runner.make_step(FORMS[n], tiny, txs[n], average) for n in FORMS}
+        steps = {name: problem.step(average) for name, problem in problems.items()}
 
         def step(states, *batch):
             found = {name: steps[name](states[name], *batch) for name in FORMS}
@@ -85,11 +86,11 @@ def test_the_devices_change_no_parameter_for_any_coupling_and_penalty(
     assert np.median(moved) > 1e-4  # the forms differ by more than what passes for equal
 
 
-def test_the_runner_splits_what_the_settings_say(tiny):
+def test_a_run_splits_what_the_settings_say(tiny):
     """Three devices, which divide no batch, and a state that goes from epoch to epoch."""
     config = resolved(dataclasses.replace(SMALL, epochs=2, optimizer="adam", batch_size=16))
     ways = [{}, {"devices": 3}, {"devices": 3, "parallel": "pmap"}]
-    runs = [runner.train(runner.build(dataclasses.replace(config, **w), tiny)) for w in ways]
+    runs = [build(dataclasses.replace(config, **w), tiny).epochs() for w in ways]
     same = functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-6)
     for one, *others in zip(*runs, strict=True):
         expected = jax.device_get(one.state.params)
@@ -114,9 +115,9 @@ def exchanges(program) -> dict[str, int]:
 def test_an_epoch_holds_one_exchange_with_and_without_a_penalty(
     count, parallel, coupling, tiny, monkeypatch
 ):
-    monkeypatch.setattr(runner, "compiled", lambda lowered, *_: lowered.compile(AS_USERS))
+    monkeypatch.setattr(machine, "compiled", lambda lowered, *_: lowered.compile(AS_USERS))
     config = dataclasses.replace(SMALL, devices=count, parallel=parallel, coupling=coupling)
-    assert exchanges(runner.build(resolved(config), tiny).epoch) == {"all-reduce": 1}
+    assert exchanges(build(resolved(config), tiny).epoch) == {"all-reduce": 1}
 
 
 def test_data_are_bytes_everywhere_and_only_the_order_is_split(tiny):
@@ -141,7 +142,7 @@ def test_padding_weighs_nothing(examples):
 
 def test_more_devices_than_there_are_is_said():
     with pytest.raises(ConfigError) as error:
-        runner.choose_device(resolved(Config(devices=9, compilation_cache=False)))
+        machine.choose_device(resolved(Config(devices=9, compilation_cache=False)))
     assert str(error.value) == (
         "--devices: expected at most the 8 of cpu that JAX finds here, got 9; use --devices 8, or "
         "--platform cpu, which makes as many as are asked for"

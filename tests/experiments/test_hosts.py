@@ -15,9 +15,10 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import records, runner
+from experiments import records
 from experiments.config import Config, ConfigError, resolved
 from experiments.mnist import hosts
+from experiments.runs import build
 from tests.processes import Process, started
 from tests.xla import HURRY, ONE_THREAD
 
@@ -35,11 +36,11 @@ from experiments.mnist import __main__ as mnist, hosts
 
 if hosts.WORKER in os.environ:  # who watches one imports no JAX
     import jax, numpy as np
-    from experiments import runner
+    from experiments.runs import Run
 
-    def saving(program, train=runner.train):
+    def saving(run, epochs=Run.epochs):
         "The command as it is, with the parameters of every process kept."
-        for epoch in train(program):
+        for epoch in epochs(run):
             leaves = jax.tree.leaves(jax.device_get(epoch.state.params))
             if epoch.number <= 2:
                 np.savez(f"{sys.path[0]}/params-{jax.process_index()}-{epoch.number}", *leaves)
@@ -47,7 +48,7 @@ if hosts.WORKER in os.environ:  # who watches one imports no JAX
                 time.sleep(0.1)  # nobody looks at these: let them cost nothing
             yield epoch
 
-    runner.train = saving
+    Run.epochs = saving
 run_command("mnist", mnist.main, Config)
 """
 
@@ -93,7 +94,7 @@ def check_as_one_process(count: int, folder: Path, dataset) -> None:
     """Parameters of every process, and the records, after each of two epochs."""
     config = resolved(dataclasses.replace(SETTINGS, epochs=2))
     written = [record for record in records.read(folder / "run") if record["event"] == "epoch"]
-    for epoch in runner.train(runner.build(config, dataset)):
+    for epoch in build(config, dataset).epochs():
         expected = jax.tree.leaves(jax.device_get(epoch.state.params))
         for process in range(count):
             found = np.load(folder / f"params-{process}-{epoch.number}.npz")

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import records, runner
+from experiments import machine, records
 from experiments.command import status_of, unknown_option
 from experiments.config import Config, ConfigError
 from experiments.mnist import __main__ as mnist
@@ -217,11 +217,11 @@ def test_a_platform_that_is_missing_is_spoken_of_alone(platform, reason, message
     def devices_of(config):
         raise RuntimeError(reason)
 
-    monkeypatch.setattr(runner.devices, "chosen", devices_of)
-    monkeypatch.setattr(runner.devices, "reserve", lambda config: None)
-    monkeypatch.setattr(runner.jax.config, "update", lambda name, value: None)
+    monkeypatch.setattr(machine, "chosen", devices_of)
+    monkeypatch.setattr(machine, "reserve", lambda config: None)
+    monkeypatch.setattr(machine.jax.config, "update", lambda name, value: None)
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
-        runner.choose_device(Config(platform=platform, compilation_cache=False))
+        machine.choose_device(Config(platform=platform, compilation_cache=False))
 
 
 def test_nothing_is_imported_while_tensorflow_datasets_is(tmp_path):

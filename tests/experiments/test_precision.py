@@ -8,9 +8,11 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import runner, training
+from experiments import training
 from experiments.config import Config, resolved
 from experiments.data import Dataset, Split, load
+from experiments.problem import Problem
+from experiments.runs import build
 
 SMALL = Config(hidden=5, batch_size=16, strength=0.02, l1_strength=0.01, penalty="elastic_net")
 HALF = resolved(dataclasses.replace(SMALL, dtype="bfloat16"))
@@ -18,10 +20,13 @@ HALF = resolved(dataclasses.replace(SMALL, dtype="bfloat16"))
 
 def update(config: Config, dataset, weights, tx):
     """The state before a step, and that after it, on the first images with these weights."""
-    params = runner.initializer(config, dataset)(0)
+    problem = Problem(config, dataset)
+    params = problem.init(0)
     state = training.initial_state(params, tx, 0)
     batch = dataset.train.images[: len(weights)], dataset.train.labels[: len(weights)]
-    after, _ = jax.jit(runner.make_step(config, dataset, tx))(state, *batch, weights)
+    after, _ = jax.jit(training.make_step(problem.loss, tx, problem.in_loss))(
+        state, *batch, weights
+    )
     return jax.device_get((state, after))
 
 
@@ -88,8 +93,8 @@ def test_accuracy_is_that_of_float32_within_the_spread_of_seeds():
     settings = Config(optimizer="momentum", learning_rate=0.05, epochs=2)
     found = {}
     for dtype in ("float32", "bfloat16"):
-        program = runner.build(resolved(dataclasses.replace(settings, dtype=dtype)), subset)
-        runs = [[*runner.train(program, seed)][-1].metrics["accuracy"] for seed in range(4)]
+        run = build(resolved(dataclasses.replace(settings, dtype=dtype)), subset)
+        runs = [[*run.epochs(seed)][-1].metrics["accuracy"] for seed in range(4)]
         found[dtype] = np.array(runs)
     full, half = found["float32"], found["bfloat16"]
     assert full.min() > 0.8
@@ -103,10 +108,10 @@ def test_accuracy_is_that_of_float32_within_the_spread_of_seeds():
 )
 def test_every_product_of_a_step_has_the_precision_asked_for(option, precision, tiny):
     config = resolved(dataclasses.replace(SMALL, matmul_precision=option))
-    tx = training.optimizer(config, 10)
-    state = training.initial_state(runner.initializer(config, tiny)(0), tx, 0)
+    problem = Problem(config, tiny)
+    state = problem.start(0)
     batch = tiny.train.images[:16], tiny.train.labels[:16], np.ones(16, np.float32)
-    text = jax.jit(runner.make_step(config, tiny, tx)).lower(state, *batch).as_text()
+    text = jax.jit(problem.step()).lower(state, *batch).as_text()
     products = [line for line in text.splitlines() if "stablehlo.dot_general" in line]
     assert len(products) == 5  # two forward, three backward
     assert all(f"[{precision}, {precision}]" in line for line in products)

@@ -6,8 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import runner
+from experiments import machine
 from experiments.config import Config, ConfigError, resolved
+from experiments.problem import Problem
+from experiments.runs import build
 from experiments.sweeping import Trainings
 from jaxreg import grid
 
@@ -31,7 +33,7 @@ QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level":
 
 @pytest.fixture(autouse=True)
 def in_float64_compiled_quickly(monkeypatch):
-    monkeypatch.setattr(runner, "CPU_OPTIONS", QUICK)
+    monkeypatch.setattr(machine, "CPU_OPTIONS", QUICK)
     with jax.enable_x64(True):
         yield
 
@@ -39,7 +41,7 @@ def in_float64_compiled_quickly(monkeypatch):
 def alone(config: Config, dataset, point):
     """The epochs of the main job with the settings of one point."""
     config = dataclasses.replace(config, **point)
-    return [epoch.metrics for epoch in runner.train(runner.build(config, dataset))]
+    return [epoch.metrics for epoch in build(config, dataset).epochs()]
 
 
 def settings(**changes) -> Config:
@@ -81,8 +83,8 @@ def test_runs_of_one_seed_share_start_and_batches(tiny):
 
 
 def test_is_traced_once_for_all_points(tiny, monkeypatch):
-    traced, make_step = [], runner.make_step
-    monkeypatch.setattr(runner, "make_step", lambda *args: traced.append(1) or make_step(*args))
+    traced, step = [], Problem.step
+    monkeypatch.setattr(Problem, "step", lambda *args: traced.append(1) or step(*args))
     trainings = Trainings(settings(), tiny)
     for strengths in ([0.1], [0.1, 0.2], [0.3, 0.4]):
         points = grid(strength=strengths, seed=[0, 5])

@@ -120,13 +120,13 @@ def train(name: str, coupling: str, dtype: str, images: training.Images):
 
 FIVE_SEEDS = """
 import json
-from experiments import runner
+from experiments import runs
 from experiments.config import Config, resolved
 from experiments.data import load
 
-program = runner.build(resolved(Config()), load("mnist"))
+run = runs.build(resolved(Config()), load("mnist"))
 for seed in range(5):
-    *_, last = runner.train(program, seed)
+    *_, last = run.epochs(seed)
     print(json.dumps([last.metrics["loss"], last.metrics["accuracy"]]))
 """
 

@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import runner
+from experiments import machine
 from experiments.config import Config, ConfigError, resolved
 from experiments.data import Dataset, Split
+from experiments.runs import build
 from experiments.sweeping import Trainings
 from experiments.tpu_plan import __main__ as tpu_plan
 from experiments.tpu_plan import compiled, counting
@@ -21,7 +22,6 @@ from experiments.tpu_plan.__main__ import PlanConfig
 from experiments.tpu_plan.chips import CHIPS, TOPOLOGIES, topology
 from experiments.tpu_plan.hlo import HloError
 from jaxreg import grid
-from jaxreg._sweep import side_by_side
 from tests.processes import ran
 
 ROOT = Path(__file__).parents[2]
@@ -51,37 +51,25 @@ SMALL = resolved(Config(hidden=5, batch_size=10, epochs=2, optimizer="adam", dev
 
 def test_an_epoch_is_lowered_as_the_main_job_does(monkeypatch, tiny):
     texts = []
-    monkeypatch.setattr(runner, "compiled", lambda lowered, *_: texts.append(lowered.as_text()))
-    runner.build(SMALL, tiny)
+    monkeypatch.setattr(machine, "compiled", lambda lowered, *_: texts.append(lowered.as_text()))
+    build(SMALL, tiny)
     planned = compiled.lower_epoch(SMALL, tiny, jax.devices()[:4]).as_text()
     assert "jit_epoch" in planned
     assert planned in texts
 
 
-class Interrupting:
-    """A jitted function that keeps what it was lowered to, and ends the sweep there."""
-
-    def __init__(self, jitted, texts):
-        self.jitted, self.texts = jitted, texts
-
-    def __call__(self, *arguments):
-        return self.jitted(*arguments)
-
-    def lower(self, *arguments):
-        self.texts.append(self.jitted.lower(*arguments).as_text())
+def test_a_sweep_is_lowered_as_jaxreg_does(monkeypatch, tiny):
+    def interrupt(lowered):
+        texts.append(lowered.as_text())
         raise KeyboardInterrupt
 
-
-def test_a_sweep_is_lowered_as_jaxreg_does(monkeypatch, tiny):
-    texts, own = [], side_by_side.program
-    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("run",))
+    texts, mesh = [], jax.sharding.Mesh(np.array(jax.devices()[:2]), ("run",))
+    points = grid(learning_rate=np.linspace(0.1, 0.2, 7))
     with monkeypatch.context() as patched:
-        patched.setattr(side_by_side, "program", lambda *given: Interrupting(own(*given), texts))
-        points = grid(learning_rate=np.linspace(0.1, 0.2, 7))
+        patched.setattr(jax.stages.Lowered, "compile", interrupt)
         assert not Trainings(SMALL, tiny).run(points, mesh=mesh, per_device=3).complete
-    assert texts == [
-        compiled.lower_sweep(SMALL, tiny, jax.devices()[:2], runs=7, width=3).as_text()
-    ]
+    planned = compiled.lower_sweep(SMALL, tiny, jax.devices()[:2], runs=7, per_device=3)
+    assert texts == [planned.as_text()]
 
 
 # --- the main job ---
@@ -245,7 +233,7 @@ def test_a_missing_compiler_is_named(monkeypatch):
 # --- reading a program ---
 
 
-def compiled(function, *shapes: tuple[int, ...]):
+def for_one_chip(function, *shapes: tuple[int, ...]):
     """A function compiled for one v5e chip."""
     compiled.require_compiler()
     mesh = jax.sharding.Mesh(np.array(compiled.devices(topology("v5e:1x1"))), ("data",))
@@ -255,7 +243,7 @@ def compiled(function, *shapes: tuple[int, ...]):
 
 
 def counted(function, *shapes: tuple[int, ...]) -> list[counting.Kernel]:
-    return counting.kernels(compiled(function, *shapes).as_text())
+    return counting.kernels(for_one_chip(function, *shapes).as_text())
 
 
 def until(rounds, w):
@@ -265,7 +253,7 @@ def until(rounds, w):
 
 @needs_compiler
 def test_loops_of_unknown_length():
-    hlo = compiled(until, (), (256, 256)).as_text()
+    hlo = for_one_chip(until, (), (256, 256)).as_text()
     with pytest.raises(HloError, match=r"expected a loop of known length, got %while"):
         counting.kernels(hlo)
     assert counting.flops(counting.kernels(hlo, rounds=7)) == 7 * 2 * 256**3
@@ -293,7 +281,7 @@ def test_convolutions_are_counted_as_the_compiler_does():
     def convolve(x, w):
         return jax.lax.conv_general_dilated(x, w, (2, 2), "SAME", dimension_numbers=dimensions)
 
-    found = compiled(convolve, (8, 32, 32, 16), (3, 3, 16, 32))
+    found = for_one_chip(convolve, (8, 32, 32, 16), (3, 3, 16, 32))
     assert counting.flops(counting.kernels(found.as_text())) == found.cost_analysis()["flops"]
 
 

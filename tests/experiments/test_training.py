@@ -7,9 +7,11 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import runner, training
+from experiments import training
 from experiments.config import Config, resolved
 from experiments.forms import FORMS
+from experiments.problem import Problem
+from experiments.runs import build
 
 SMALL = Config(hidden=5, batch_size=16, epochs=3, learning_rate=0.05, strength=0.02)
 
@@ -21,8 +23,7 @@ def settings(**changes) -> Config:
 def trained(config: Config, dataset):
     """Parameters and mean losses of a training through the project's own code."""
     with jax.enable_x64(config.dtype == "float64"):
-        program = runner.build(config, dataset)
-        *_, last = runner.train(program)
+        *_, last = build(config, dataset).epochs()
         return jax.device_get(last.state.params), last.metrics
 
 
@@ -53,7 +54,7 @@ def soft(v, threshold):
 def recurrence(config: Config, dataset):
     """The same training in NumPy: every coupling, optimizer, penalty and schedule, entrywise."""
     with jax.enable_x64(True):
-        params = jax.device_get(runner.initializer(config, dataset)(config.seed))
+        params = jax.device_get(Problem(config, dataset).init(config.seed))
     params = jax.tree.map(lambda w: np.array(w, np.float64), params)
     memory = jax.tree.map(lambda w: [np.zeros_like(w), np.zeros_like(w)], params)
     key = np.array([0, config.seed], np.uint32)
@@ -191,15 +192,15 @@ def test_state_is_one_tree_that_resumes_where_it_stopped(tiny):
     """Flattened after two epochs, rebuilt, and carried on: as if never interrupted."""
     config = settings(optimizer="adam")
     with jax.enable_x64(True):
-        program = runner.build(config, tiny)
-        epochs = runner.train(program)
+        run = build(config, tiny)
+        epochs = run.epochs()
         next(epochs)
         kept = jax.device_get(next(epochs).state)
         finished = next(epochs).state
         state = jax.tree.unflatten(jax.tree.structure(kept), jax.tree.leaves(kept))
         assert (int(state.epoch), int(state.step)) == (2, 8)
         order = training.epoch_order(state.key, int(state.epoch), 50, 16, np.float64)
-        resumed, _ = program.epoch(jax.device_put(state), order, program.train, program.test)
+        resumed, _ = run.epoch(jax.device_put(state), order, run.train, run.test)
     jax.tree.map(np.testing.assert_array_equal, resumed, finished)
 
 
@@ -226,7 +227,7 @@ def test_metrics_are_those_of_the_final_parameters(tiny):
 
 
 def test_torch_parameters_are_uniform_within_one_over_root_fan_in(tiny):
-    params = runner.initializer(resolved(dataclasses.replace(SMALL, hidden=4000)), tiny)(0)
+    params = Problem(resolved(dataclasses.replace(SMALL, hidden=4000)), tiny).init(0)
     for layer, fan_in in (("fc1", 12), ("fc2", 4000)):
         for leaf in params[layer].values():
             bound = fan_in**-0.5
@@ -238,7 +239,7 @@ def test_torch_parameters_are_uniform_within_one_over_root_fan_in(tiny):
 
 def test_flax_initializer_is_flax_own(tiny):
     config = resolved(dataclasses.replace(SMALL, initializer="flax"))
-    model = runner.network(config, tiny)
+    model = Problem(config, tiny).network
     expected = model.init(jax.random.key(0), tiny.train.images[:1].astype(np.float32))["params"]
-    actual = runner.initializer(config, tiny)(config.seed)
+    actual = Problem(config, tiny).init(config.seed)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), actual, expected)

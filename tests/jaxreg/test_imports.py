@@ -58,7 +58,7 @@ LAYERS = {
         ("decay_form", "forms", "config"),
         ("data.dataset", "data.tfds", "data.sources", "data.__init__"),
         ("records", "command", "__main__"),
-        ("models", "training", "devices", "runner", "sweeping"),
+        ("models", "training", "machine", "devices", "problem", "runs", "sweeping"),
         ("curves", "page.__init__", "page.document", "page.parts"),
         (
             "statistics.__init__",

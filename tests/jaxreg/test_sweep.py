@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from jaxreg import l2, pytree, sweep
+from jaxreg import l2, lower_sweep, pytree, sweep
 from jaxreg._sweep.chunks import ROOM
 from jaxreg._sweep.progress import Progress
 from jaxreg._sweep.width import Width
@@ -94,6 +94,30 @@ def test_equals_a_loop_in_order_with_one_compilation(devices, count, settings, c
     assert (found.start, found.stop, found.complete) == (0, count, True)
     assert found.finite.tolist() == [True] * count
     assert len(compilations) == 1
+
+
+@pytest.mark.parametrize(("per_device", "rounds"), [(1, 7), (4, 2), (9, 1)])
+def test_the_lowered_program_is_that_of_the_sweep(per_device, rounds):
+    """Lowered for shapes, called with 13 points on two devices: a round trains a row of each."""
+    given, width = points(13), min(per_device, 7)
+    shapes = (jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (X, Y))
+    options = {"per_device": per_device, "mesh": mesh_of(2), "chunk": 14}
+    lowered = lower_sweep(ridge, given, *shapes, **options)
+    rows = np.resize(np.arange(13), (rounds, 2 * width))
+    found, finite = lowered.compile()(
+        jnp.full(2, rounds, jnp.int32),
+        [jnp.asarray(given[name][rows]) for name in sorted(given)],
+        (X, Y),
+    )
+    assert finite.shape == (rounds, 2 * width)
+    np.testing.assert_allclose(found["w"], expected(given)[rows], rtol=1e-4, atol=1e-5)
+
+
+def test_the_fastest_width_cannot_be_lowered():
+    with pytest.raises(
+        ValueError, match=r"lower_sweep: per_device: expected an integer .* \"auto\""
+    ):
+        lower_sweep(ridge, points(3), X, Y, per_device="auto")
 
 
 def test_any_number_of_points_is_one_program(compilations):

@@ -72,9 +72,9 @@ def run(repeats: int, quick: bool, console: Console, record: Recorder) -> dict[s
       console: where to print.
       record: called with each sample as soon as it is there.
     """
-    from experiments import sweeping
+    from experiments import machine
 
-    sweeping.use_every_core()
+    machine.use_every_core()
     epochs = 1 if quick else 2
 
     def on_sample(name: str, sample: Sample) -> None:
