@@ -97,15 +97,3 @@ def lower_epoch(
     order = placement.order(problem.order(state.key, 0))
     epoch = placement.jit(problem.epoch(placement.average))
     return epoch.lower(placement.like(state), order, train, test)
-
-
-def facts(device: Any, dataset: Dataset, count: int = 1) -> dict[str, Any]:
-    """Where and on what a run was made, for its records; ``count`` devices like ``device``."""
-    return {
-        "device": f"{device.platform}: {device.device_kind}",
-        "devices": count,
-        "processes": jax.process_count(),
-        "data": dataset.name,
-        "train_examples": len(dataset.train.labels),
-        "test_examples": len(dataset.test.labels),
-    }

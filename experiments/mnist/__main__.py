@@ -21,6 +21,7 @@ from experiments.command import INTERRUPTED, run_command  # noqa: E402
 from experiments.config import Config, describe_problem, resolved  # noqa: E402
 from experiments.data import Dataset, imports_packages, load  # noqa: E402
 from experiments.formatting import in_seconds, percent  # noqa: E402
+from experiments.provenance import hardware  # noqa: E402
 from experiments.records import append, open_folder, read, write_config  # noqa: E402
 
 OPTIMIZERS = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
@@ -81,10 +82,23 @@ def _prepare(config: Config, pool: ThreadPoolExecutor) -> Job | None:
             pass
         return None
     folder = open_folder("mnist", config.output)
-    facts = runs.facts(device, dataset, machine.total(config))
+    facts = _facts(device, machine.total(config), dataset)
     write_config(folder, "mnist", config, facts)
     append(folder, {"event": "start", "config": vars(config), **facts})
     return Job(config, dataset, facts, device, folder, seconds)
+
+
+def _facts(device: Any, count: int, dataset: Dataset) -> dict[str, Any]:
+    """Where and on what the run is made, for its records."""
+    import jax
+
+    return {
+        **hardware(device, count),
+        "processes": jax.process_count(),
+        "data": dataset.name,
+        "train_examples": len(dataset.train.labels),
+        "test_examples": len(dataset.test.labels),
+    }
 
 
 def _timed(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
