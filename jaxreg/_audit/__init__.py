@@ -17,7 +17,6 @@ more than all that it is asked.
 ========== ========================================================================================
 `record`     What is returned: `LeafAudit`, the one record of a leaf, which every stage fills in
              further; `Fault`; `Audit`, with its table.
-`in_numpy`   A function that JAX traces, run in NumPy equation by equation.
 `black_box`  An optimizer as arrays in, updates out: traced with its learning rate, or made for each
              rate, or run eagerly, whichever works first. Counts in its state may be set forward.
 `probes`     The questions to all leaves at once (`Probe`: size of the gradients, place of the
@@ -57,5 +56,6 @@ says why. For plain SGD coupled and decoupled decay are one program, and are cal
 
 **To extend it.** A form of decay: a rule in the file of what it tells apart, its place in
 `judge.RULES`, its name in `record.Form`, a chain that shows it in the tests. A fault: a check in
-`faults.CHECKS` and a row in the tests. A primitive that NumPy has: a row in `in_numpy`.
+`faults.CHECKS` and a row in the tests. A primitive that NumPy has: a row in
+`jaxreg._numbers._in_numpy`.
 """

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from jaxreg import _trees
-from jaxreg._audit.in_numpy import in_numpy
+from jaxreg._numbers import in_numpy
 
 Arrays = list[np.ndarray]  # one a parameter, of shape (steps, size) or (size,)
 

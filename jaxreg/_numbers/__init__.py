@@ -3,6 +3,7 @@
 - is it a valid strength, step or setting, and in which dtype it takes part: `_checks`
 - in which precision to compute, and sums of many scalars: `_dtypes`
 - norms, moduli and singular values that are finite at zero and at extreme sizes: `_norms`
+- what JAX traces, run in NumPy without compiling it: `_in_numpy`
 - whether a small relative change survives rounding: `_rounding`
 """
 
@@ -20,6 +21,8 @@ from jaxreg._numbers._checks import show as show
 from jaxreg._numbers._dtypes import real_dtype as real_dtype
 from jaxreg._numbers._dtypes import total as total
 from jaxreg._numbers._dtypes import widen as widen
+from jaxreg._numbers._in_numpy import evaluated as evaluated
+from jaxreg._numbers._in_numpy import in_numpy as in_numpy
 from jaxreg._numbers._norms import modulus as modulus
 from jaxreg._numbers._norms import norm as norm
 from jaxreg._numbers._norms import scaled as scaled

@@ -22,9 +22,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr
 
-from jaxreg import _trees
+from jaxreg import _numbers, _trees
 from jaxreg._penalty.penalty import Penalty
 from jaxreg._penalty.term import by_leaf
 from jaxreg._transforms.adam_metric import Optimizer, adams, by_key, is_float, pushed, read
@@ -86,10 +86,11 @@ def _concrete(function: Callable[[], Any]) -> Any:
 
     Outside any mesh: what runs on one device by itself is no part of a `shard_map`.
     """
-    with jax.sharding.use_abstract_mesh(NO_MESH), jax.ensure_compile_time_eval():
+    with jax.sharding.use_abstract_mesh(NO_MESH):
         closed, shapes = jax.make_jaxpr(function, return_shape=True)()
         constants = [_half(c) if isinstance(c, Tracer) else c for c in closed.consts]
-        found = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, constants))()  # not compiled as a whole
+        with jax.ensure_compile_time_eval():
+            found = _numbers.evaluated(ClosedJaxpr(closed.jaxpr, constants))
     return jax.tree.unflatten(jax.tree.structure(shapes), map(float, found))
 
 

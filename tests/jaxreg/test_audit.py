@@ -19,8 +19,9 @@ from flax.training.train_state import TrainState
 from optax import contrib
 
 from jaxreg import audit, weights
-from jaxreg._audit import black_box, in_numpy
+from jaxreg._audit import black_box
 from jaxreg._messages.brief import brief
+from jaxreg._numbers import _in_numpy
 from tests.jaxreg.audits import (
     KERNEL,
     LR,
@@ -123,7 +124,7 @@ def nothing_compiled(request, monkeypatch):
         raise AssertionError("asked of JAX")
 
     if request.node.callspec.params["name"] not in ("contrib.galore", "contrib.sophia"):
-        monkeypatch.setattr(in_numpy, "_as_jax_does", compiled)
+        monkeypatch.setattr(_in_numpy, "_as_jax_does", compiled)
         monkeypatch.setattr(black_box, "_eagerly", compiled)
 
 

@@ -27,6 +27,7 @@ LAYERS = {
         ("_messages.__init__", "_messages.brief", "_messages.calls", "_messages.names"),
         ("_messages.table",),
         ("_numbers._checks", "_numbers._dtypes", "_numbers._norms", "_numbers._rounding"),
+        ("_numbers._in_numpy",),
         ("_numbers.__init__",),
         ("_trees._paths", "_trees._pytree", "_trees._leaves", "_trees._parameters"),
         ("_trees.__init__",),
@@ -45,7 +46,7 @@ LAYERS = {
         ("convert._strengths", "convert._rates", "convert.__init__"),  # 5: other conventions
         ("testing._case", "testing._penalty_laws", "testing._transform_laws"),  # 6: tools
         ("testing.__init__",),
-        ("_audit.__init__", "_audit.record", "_audit.in_numpy", "_audit.black_box"),
+        ("_audit.__init__", "_audit.record", "_audit.black_box"),
         ("_audit.probes", "_audit.answers", "_audit.in_loss"),
         ("_audit.at_rest", "_audit.coupled", "_audit.beside", "_audit.scaling", "_audit.faults"),
         ("_audit.judge", "_audit.run"),

@@ -33,11 +33,13 @@ def metric_prox(penalty, w=POINT, steps=STEPS) -> Any:
     return np.asarray(compiled(penalty, w, steps))
 
 
-@jax.jit
-def compiled(penalty, w, steps):
+def of_leaf(penalty, w, steps):
     (leaf,) = _trees.leaves(w)
     (terms,) = by_leaf(penalty.terms, [leaf])
     return metric_prox_of_sum(leaf, terms, steps)
+
+
+compiled = jax.jit(of_leaf)
 
 
 def train(optimizer, params, loss, steps) -> Any:
@@ -155,7 +157,7 @@ def least_by_scipy(formula, w, steps, constraints=()):
             x.ravel(),
             method="SLSQP",
             constraints=constraints,
-            options={"maxiter": 2000, "ftol": 1e-14},
+            options={"maxiter": 200, "ftol": 1e-14},
         )
         for x in starts
     ]
@@ -235,17 +237,11 @@ def test_roots_are_found_over_twenty_orders_of_magnitude(dtype):
 
 def test_steps_of_zero_move_nothing_but_into_constraints():
     zero = np.zeros_like(STEPS)
-    for penalty in (
-        l1,
-        l2,
-        group_lasso(0),
-        jaxreg.l0,
-        jaxreg.mcp(1.0),
-        jaxreg.log_sum(1.0),
-        jaxreg.scad(3.0),
-    ):
-        np.testing.assert_array_equal(metric_prox(penalty, POINT, zero), POINT)
-    plain = max_norm(1.2, 0).prox(jnp.asarray(POINT), 1.0)
+    shrinking = [l1, l2, group_lasso(0), jaxreg.l0, jaxreg.mcp(1.0), jaxreg.log_sum(1.0)]
+    shrinking += [jaxreg.scad(3.0)]
+    for moved in jax.jit(lambda w, steps: [of_leaf(p, w, steps) for p in shrinking])(POINT, zero):
+        np.testing.assert_array_equal(moved, POINT)
+    plain = jax.jit(max_norm(1.2, 0).prox)(POINT, 1.0)
     np.testing.assert_allclose(metric_prox(max_norm(1.2, 0), POINT, zero), plain, rtol=1e-14)
     assert metric_prox(non_negative, POINT, zero).min() == 0
     mixed = np.where(np.arange(4)[:, None] == 0, 0, STEPS)
@@ -255,7 +251,7 @@ def test_steps_of_zero_move_nothing_but_into_constraints():
 
 def test_even_steps_give_the_plain_prox():
     for penalty in (0.8 * group_lasso(0), max_norm(1.2, 0), 0.3 * l1 + 0.4 * group_lasso(0)):
-        plain = penalty.prox(jnp.asarray(POINT), 0.6)
+        plain = jax.jit(penalty.prox)(POINT, 0.6)
         even = metric_prox(penalty, POINT, np.full_like(STEPS, 0.6))
         np.testing.assert_allclose(even, plain, rtol=1e-13, atol=1e-15)
 
@@ -318,11 +314,8 @@ def test_its_fixed_points_within_a_max_norm_are_those_of_projected_gradients():
 
 # --- whose metric ---
 
-PARAMS = {
-    "bias": jnp.array([0.3, -0.2], jnp.float32),
-    "kernel": jnp.array([[1.0, -2.0], [0.5, 3.0]], jnp.float32),
-}
-GRADS = jax.tree.map(lambda w: jnp.sin(3 * w) + 0.2, PARAMS)
+PARAMS = {"bias": np.array([0.3, -0.2]), "kernel": np.array([[1.0, -2.0], [0.5, 3.0]])}
+GRADS = jax.tree.map(lambda w: np.sin(3 * w) + 0.2, PARAMS)
 RATE = optax.linear_schedule(0.0, 0.1, 3)
 LABELS = {"bias": "still", "kernel": "moving"}
 
@@ -364,22 +357,24 @@ def test_steps_are_those_of_the_textbook_and_one_program_does_for_all_updates(na
     traces = []
 
     @jax.jit
-    def update(grads, state):
+    def update(grads, state, other):
         traces.append(state)
-        return ours.update(grads, state, PARAMS, value=1.0)
+        return [
+            *ours.update(grads, state, PARAMS, value=1.0),
+            *theirs.update(grads, other, PARAMS, value=1.0),
+        ]
 
     state, other, gradients = ours.init(PARAMS), theirs.init(PARAMS), []
     for t in range(3):
         grads = jax.tree.map(lambda g, t=t: g * (1 + t), GRADS)
-        updates, state = update(grads, state)
-        plain, other = theirs.update(grads, other, PARAMS, value=1.0)
-        seen = np.asarray(grads["kernel"], float)
-        seen = seen * 0.5 / max(float(optax.tree.norm(grads)), 0.5) if name == "clipped" else seen
+        updates, state, plain, other = update(grads, state, other)
+        norm = np.sqrt(sum(np.sum(g**2) for g in grads.values()))
+        seen = grads["kernel"] * (0.5 / max(norm, 0.5) if name == "clipped" else 1)
         gradients.append(seen)
-        arrived = np.asarray(PARAMS["kernel"] + plain["kernel"], float)
+        arrived = PARAMS["kernel"] + np.asarray(plain["kernel"])
         steps = metric_by_formula(name, gradients)
         wanted = np.sign(arrived) * np.maximum(abs(arrived) - steps, 0) - PARAMS["kernel"]
-        np.testing.assert_allclose(updates["kernel"], wanted, atol=3e-6)
+        np.testing.assert_allclose(updates["kernel"], wanted, atol=1e-8)
     assert len(traces) == 1
     if name == "partition":
         np.testing.assert_array_equal(updates["bias"], np.zeros(2))
@@ -423,11 +418,15 @@ def test_masks_selections_and_schedules_of_penalties_are_respected():
 
 
 def test_a_first_moment_in_bfloat16_gives_the_metric_to_a_few_per_cent():
-    exact, rounded = adam(l1, 0.05), adam(l1, 0.05, mu_dtype=jnp.bfloat16)
+    params, grads = jax.tree.map(np.float32, (PARAMS, GRADS))
+
+    @jax.jit
+    def first(grads):
+        optimizers = adam(l1, 0.05, mu_dtype=jnp.bfloat16), adam(l1, 0.05), optax.adam(0.05)
+        return [each.update(grads, each.init(params), params)[0] for each in optimizers]
+
     with jax.numpy_dtype_promotion("standard"):  # optax multiplies bfloat16 by float32
-        ours, _ = rounded.update(GRADS, rounded.init(PARAMS), PARAMS)
-    theirs, _ = exact.update(GRADS, exact.init(PARAMS), PARAMS)
-    plain, _ = optax.adam(0.05).update(GRADS, optax.adam(0.05).init(PARAMS), PARAMS)
+        ours, theirs, plain = first(grads)
     steps = [updates["kernel"] - plain["kernel"] for updates in (ours, theirs)]
     np.testing.assert_allclose(*steps, rtol=0.02)
     assert ours["kernel"].dtype == jnp.float32
@@ -446,8 +445,9 @@ def test_numbers_may_be_injected():
 
 
 def test_the_prox_is_differentiable_with_respect_to_the_strength():
+    @jax.jit
     def total(strength):
-        return jnp.sum(compiled(strength * group_lasso(0) + 0.1 * l2, POINT, STEPS) ** 3)
+        return jnp.sum(of_leaf(strength * group_lasso(0) + 0.1 * l2, POINT, STEPS) ** 3)
 
     slope = (total(0.3 + 1e-6) - total(0.3 - 1e-6)) / 2e-6
     np.testing.assert_allclose(jax.grad(total)(0.3), slope, rtol=1e-6)

@@ -1,6 +1,7 @@
 """Runs what JAX traces in NumPy, equation by equation: nothing is compiled.
 
-An optimizer is asked a hundred times on small arrays, and compiling it costs more than all answers.
+An optimizer is asked up to a hundred times on small arrays, and compiling it costs more than all
+answers.
 Primitives that stand in ``ELEMENTWISE`` or ``STRUCTURAL`` are NumPy's, control flow is Python's,
 and any other primitive is JAX's own, called by itself.
 """
@@ -13,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 Function = Callable[..., Sequence[Any]]  # of flat arguments
 HURRY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -34,6 +35,12 @@ def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
             return jax.tree.unflatten(outputs, run(*map(_array, flat)))
 
     return call
+
+
+def evaluated(closed: ClosedJaxpr) -> Sequence[Any]:
+    """The flat outputs of a traced function of nothing."""
+    with np.errstate(all="ignore"):
+        return _program(closed)()
 
 
 def _form(leaf: Any) -> Any:
