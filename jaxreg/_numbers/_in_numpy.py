@@ -8,6 +8,7 @@ and any other primitive is JAX's own, called by itself.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -118,6 +119,8 @@ def _open(closed: Any) -> tuple[Jaxpr, Sequence[Any]]:
 def _operation(eqn: Any) -> Function:
     """One equation as a function of its inputs: of one output, or of the list of several."""
     name, params = eqn.primitive.name, eqn.params
+    if name not in CONTROL and any(map(_is_key, (v.aval for v in eqn.invars))):
+        return _as_jax_does(eqn)
     if name in ELEMENTWISE:
         return ELEMENTWISE[name]
     if name in STRUCTURAL:
@@ -128,9 +131,15 @@ def _operation(eqn: Any) -> Function:
 
 
 def _as_jax_does(eqn: Any) -> Function:
-    compiled = jax.jit(
-        lambda *args: eqn.primitive.bind(*args, **eqn.params), compiler_options=HURRY
-    )
+    """Compiled at its first call, also where something else is being traced."""
+    program: list[Any] = []
+
+    def compiled(*args: Any) -> Any:
+        if not program:
+            bind = jax.jit(functools.partial(eqn.primitive.bind, **eqn.params))
+            program.append(bind.lower(*args).compile(HURRY))
+        return program[0](*args)
+
     if eqn.primitive.multiple_results:
         return lambda *args: list(map(_array, compiled(*args)))
     return lambda *args: _array(compiled(*args))
@@ -138,8 +147,11 @@ def _as_jax_does(eqn: Any) -> Function:
 
 def _array(value: Any) -> Any:
     """Of numpy, but for PRNG keys."""
-    is_key = hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.extended)
-    return value if is_key else np.asarray(value)
+    return value if _is_key(value) else np.asarray(value)
+
+
+def _is_key(value: Any) -> bool:
+    return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.extended)
 
 
 def _cond(branches: Sequence[Any], **_: Any) -> Function:
@@ -279,6 +291,7 @@ STRUCTURAL: dict[str, Callable[[Any], Any]] = {
     "slice": lambda p: lambda x: x[_slices(p)],
     "transpose": lambda p: lambda x: np.transpose(x, p["permutation"]),
     "concatenate": lambda p: lambda *xs: np.concatenate(xs, p["dimension"]),
+    "stack": lambda p: lambda *xs: np.stack(xs, p["axis"]),
     "clamp": lambda p: lambda low, x, high: np.minimum(np.maximum(x, low), high),
     "iota": _iota,
     "broadcast_in_dim": _broadcast_in_dim,

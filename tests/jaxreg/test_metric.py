@@ -14,8 +14,10 @@ from sklearn.linear_model import Lasso, MultiTaskLasso
 
 import jaxreg
 from jaxreg import _trees, group_lasso, l1, l2, max_norm, non_negative, proximal_step
+from jaxreg._numbers import _in_numpy
 from jaxreg._penalty.prox_sum import metric_prox_of_sum
 from jaxreg._penalty.term import by_leaf
+from jaxreg._transforms import adam_trial
 
 RNG = np.random.default_rng(0)
 POINT = 1.5 * RNG.standard_normal((4, 3))
@@ -485,6 +487,15 @@ def test_an_optimizer_without_the_metric_is_refused_before_the_first_step(name):
     )
     with pytest.raises(ValueError, match=expected + re.escape(got) + ".*; use optax.chain"):
         optimizer.init(PARAMS)
+
+
+def test_trying_an_optimizer_compiles_nothing(monkeypatch):
+    def compiled(eqn):
+        raise AssertionError(f"asked of JAX: {eqn.primitive}")
+
+    monkeypatch.setattr(_in_numpy, "_as_jax_does", compiled)
+    for make in OPTIMIZERS.values():
+        adam_trial.require(make(), PARAMS, l1)
 
 
 def test_it_is_refused_while_tracing_too():
