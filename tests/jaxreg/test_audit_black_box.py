@@ -34,10 +34,17 @@ def many_operations(x, n, flags):
     )
     sums = x.sum(0), x.max(1), x.min(), x.prod(1), flags.any(), flags.all(0), (flags & ~flags).sum()
     batched = jnp.einsum("bij,bjk->bik", x[None], x.T[None]), x @ x.T, jnp.vdot(x, x)
-    shapes = jnp.concatenate([x, x]).T, x[1:, ::2], jnp.squeeze(x[:, :1]), x.astype(jnp.float32)
+    shapes = (
+        jnp.concatenate([x, x]).T,
+        jnp.stack([x, x], 1),
+        x[1:, ::2],
+        jnp.squeeze(x[:, :1]),
+        x.astype(jnp.float32),
+    )
     others = jnp.sort(x), jnp.clip(x, -0.5, 0.5), jnp.sign(x), jnp.where(flags, x, n[0]), x**-3
     held, shared = lax.stop_gradient(x), lax.optimization_barrier((x, n))
     counted = lax.broadcasted_iota(jnp.int32, x.shape, 1), jnp.arange(3.0)
+    keys = jax.random.key_data(jax.random.split(jax.random.key(0))[1])
     complexes = jnp.abs(x + 1j), jnp.conj(x + 1j) * 1j, jnp.real(x * 1j)
     return (
         last,
@@ -54,6 +61,7 @@ def many_operations(x, n, flags):
         held,
         shared,
         counted,
+        keys,
         complexes,
     )
 
