@@ -27,7 +27,7 @@ SAME = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Contrast:
     """How far apart two couplings of one optimizer end: ``difference`` is the largest |Δw|."""
 
     optimizer: str
@@ -41,7 +41,7 @@ class Comparison:
         return self.difference <= SAME
 
 
-def contrast(config: Config, dataset: Dataset) -> Iterator[Comparison]:
+def contrast(config: Config, dataset: Dataset) -> Iterator[Contrast]:
     """Trains the couplings of a setting for one epoch each and compares them in pairs.
 
     Args:
@@ -50,7 +50,7 @@ def contrast(config: Config, dataset: Dataset) -> Iterator[Comparison]:
       dataset: what to train on.
 
     Yields:
-      One comparison per optimizer and pair of couplings that the penalty has.
+      One contrast per optimizer and pair of couplings that the penalty has.
     """
     optimizers = tuple(dict.fromkeys((config.optimizer, "adam")))
     compared = pairs(config.penalty)
@@ -62,7 +62,7 @@ def contrast(config: Config, dataset: Dataset) -> Iterator[Comparison]:
         }
         for optimizer, (first, second) in itertools.product(optimizers, compared):
             ends = (trained[optimizer, coupling].result() for coupling in (first, second))
-            yield Comparison(optimizer, first, second, _difference(*ends))
+            yield Contrast(optimizer, first, second, _difference(*ends))
 
 
 def _trained(config: Config, dataset: Dataset, optimizer: Any, coupling: Any) -> Any:
@@ -80,12 +80,12 @@ def _difference(params: Any, reference: Any) -> float:
     return max(float(np.max(np.abs(a - b))) for a, b in leaves)
 
 
-def describe(comparison: Comparison, config: Config) -> str:
+def describe(found: Contrast, config: Config) -> str:
     """One line of the table, as ``Adam  in loss ≠ adamw(weight_decay=0.0001)  max |Δw| 1.2``."""
-    own = dataclasses.replace(config, optimizer=comparison.optimizer)  # pyright: ignore
-    forms = FORMS[comparison.first], FORMS[comparison.second]
+    own = dataclasses.replace(config, optimizer=found.optimizer)  # pyright: ignore
+    forms = FORMS[found.first], FORMS[found.second]
     first, second = (form.code(form, own) for form in forms)
-    sign = "=" if comparison.same else "≠"
-    optimizer = {"sgd": "SGD", "momentum": "momentum", "adam": "Adam"}[comparison.optimizer]
+    sign = "=" if found.same else "≠"
+    optimizer = {"sgd": "SGD", "momentum": "momentum", "adam": "Adam"}[found.optimizer]
     relation = f"{first} {sign} {second}"
-    return f"{optimizer:<9}{relation:<60}max |Δw| {comparison.difference:.1e}"
+    return f"{optimizer:<9}{relation:<60}max |Δw| {found.difference:.1e}"
