@@ -19,6 +19,7 @@ from jaxreg._numbers._checks import scalar as scalar
 from jaxreg._numbers._checks import setting as setting
 from jaxreg._numbers._checks import show as show
 from jaxreg._numbers._dtypes import real_dtype as real_dtype
+from jaxreg._numbers._dtypes import real_like as real_like
 from jaxreg._numbers._dtypes import total as total
 from jaxreg._numbers._dtypes import widen as widen
 from jaxreg._numbers._in_numpy import evaluated as evaluated

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
 BLOCK = 8  # scalars added up by one kernel
 
@@ -17,6 +18,11 @@ BLOCK = 8  # scalars added up by one kernel
 def real_dtype(dtype: Any) -> Any:
     """The dtype of the modulus: float32 for complex64."""
     return jnp.finfo(dtype).dtype
+
+
+def real_like(number: ArrayLike, w: jax.Array) -> jax.Array:
+    """``number`` in the real dtype of ``w``, with which it takes part in arithmetic unpromoted."""
+    return jnp.asarray(number).astype(jnp.finfo(w.dtype).dtype)
 
 
 def widen(w: Any) -> jax.Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ import jax
 import numpy as np
 
 from jaxreg import _trees
+from jaxreg._select import given
 from jaxreg._select.roles import Verdict
 from jaxreg._trees import Leaf, Path
 
@@ -281,63 +281,14 @@ def as_rule(rule: Any) -> Where:
     if rule is None:
         return everything
     if isinstance(rule, str):
-        return Matching(_compiled(rule).pattern)
+        return Matching(given.compiled(rule).pattern)
     flags = jax.tree.leaves(rule)
     if flags and all(isinstance(flag, bool | np.bool_) for flag in flags):  # an Equinox module of
         named = ((leaf.path, bool(leaf.value)) for leaf in _trees.leaves(rule))  # bools is callable
         return Flags(tuple(sorted(named)))
     if callable(rule) and all(flag is rule for flag in flags):
-        return Function(_of_two_arguments(_hashable(rule)))
+        return Function(given.of_two_arguments(given.hashable(rule)))
     raise TypeError(
         f"where: expected None, a regular expression, a function (name, leaf) -> bool or a tree "
-        f"of bools, got {_kind(rule, flags)}"
+        f"of bools, got {given.kind(rule, flags)}"
     )
-
-
-def _kind(rule: Any, flags: Sequence[Any]) -> str:
-    if flags and all(isinstance(flag, str) for flag in flags):
-        pattern = "|".join(flags)
-        return f"several names; write one regular expression: where({pattern!r})"
-    if any(hasattr(flag, "dtype") for flag in flags):
-        return (
-            f"arrays in a {type(rule).__name__}; is it the parameters, exchanged with the rule? "
-            f"A tree of bools holds Python's True and False"
-        )
-    brief = repr(rule) if isinstance(rule, int | float) else f"a {type(rule).__name__}"
-    return f"{brief}; for one leaf write its name, as in where('fc1/kernel$')"
-
-
-def _hashable(rule: Any) -> Any:
-    try:
-        hash(rule)
-    except TypeError:
-        raise TypeError(
-            f"where: expected a hashable function, since rules key jit's cache, got {rule!r}; "
-            f"wrap it: def rule(name, leaf): ..."
-        ) from None
-    return rule
-
-
-def _of_two_arguments(rule: Callable[..., Any]) -> Callable[[str, Any], Any]:
-    try:
-        inspect.signature(rule).bind("fc1/kernel", None)
-    except ValueError:  # a builtin without a signature
-        return rule
-    except TypeError:
-        name = getattr(rule, "__name__", type(rule).__name__)
-        raise TypeError(
-            f"where: expected a function of two arguments, (name, leaf) -> bool, got {name}"
-            f"{inspect.signature(rule)}; write lambda name, leaf: …, or, if it makes a mask of the "
-            f"whole tree as optax's masks do, give its result: where({name}(params))"
-        ) from None
-    return rule
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ValueError(
-            f"where: expected a regular expression, got {pattern!r} ({error}); "
-            f"re.escape() quotes a literal name"
-        ) from None

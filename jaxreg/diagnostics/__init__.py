@@ -12,9 +12,7 @@ All but `report` can be jitted. Numbers come by the leaf's name, as ``{"fc1/kern
 
 from jaxreg._messages.names import absent
 from jaxreg.diagnostics._measures import Sparsity as Sparsity
-from jaxreg.diagnostics._measures import angular_update as angular_update
 from jaxreg.diagnostics._measures import degrees_of_freedom as degrees_of_freedom
-from jaxreg.diagnostics._measures import effective_learning_rate as effective_learning_rate
 from jaxreg.diagnostics._measures import norms as norms
 from jaxreg.diagnostics._measures import sparsity as sparsity
 from jaxreg.diagnostics._measures import stable_rank as stable_rank
@@ -23,5 +21,7 @@ from jaxreg.diagnostics._optimality import strength_max as strength_max
 from jaxreg.diagnostics._report import Report as Report
 from jaxreg.diagnostics._report import Row as Row
 from jaxreg.diagnostics._report import report as report
+from jaxreg.diagnostics._rotation import angular_update as angular_update
+from jaxreg.diagnostics._rotation import effective_learning_rate as effective_learning_rate
 
 __getattr__ = absent("jaxreg.diagnostics")

@@ -16,7 +16,7 @@ from jaxreg._penalty.penalty import Penalty
 from jaxreg._penalty.prox_sum import prox_of_sum
 from jaxreg._penalty.term import Term, by_leaf
 from jaxreg._trees import Leaf, leaves_of
-from jaxreg.diagnostics import _measures
+from jaxreg.diagnostics import _chosen
 
 
 @explained
@@ -52,10 +52,10 @@ def optimality(
     _require_penalty("optimality", penalty, "penalty, params, grads")
     if _numbers.is_python(step) and _numbers.checked("step", step) == 0:
         raise ValueError("step: expected a positive number, got 0; take the learning rate")
-    leaves = _measures.chosen(params, None)
+    leaves = _chosen.chosen(params, None)
     rows = zip(
         leaves,
-        _measures.matching("grads", grads, leaves),
+        _chosen.matching("grads", grads, leaves),
         by_leaf(penalty.terms, leaves),
         strict=True,
     )

@@ -15,7 +15,7 @@ from jaxreg import _numbers
 from jaxreg._messages.calls import explained
 from jaxreg._messages.table import aligned
 from jaxreg._trees import Leaf
-from jaxreg.diagnostics import _measures
+from jaxreg.diagnostics import _chosen, _measures, _rotation
 
 
 class Row(NamedTuple):
@@ -100,7 +100,7 @@ def report(params: Any, *, grads: Any = None, previous: Any = None, where: Any =
     fc1/kernel  (2, 2)  2.828  50.0%   50.0%       2.00
     2 leaves, 6 numbers, 4 of them zero; norm 2.828
     """
-    leaves = _measures.chosen(params, where)
+    leaves = _chosen.chosen(params, where)
     columns = jax.device_get(
         _figures(
             _by_name(leaves),
@@ -118,7 +118,7 @@ def _by_name(leaves: Sequence[Leaf]) -> dict[str, Any]:
 def _others(argument: str, tree: Any, leaves: Sequence[Leaf]) -> dict[str, Any]:
     if tree is None:
         return {}
-    values = _measures.matching(argument, tree, leaves)
+    values = _chosen.matching(argument, tree, leaves)
     return {leaf.name: value for leaf, value in zip(leaves, values, strict=True)}
 
 
@@ -137,7 +137,7 @@ def _figures(params: Any, grads: Any, previous: Any) -> dict[str, dict[str, jax.
         "stable_rank": {n: jnp.mean(r) for n, r in _measures.stable_rank(params).items()},
         "grad_norm": _measures.norms(grads) if grads else {},
         "update": {name: distance[name] / before[name] for name in distance},
-        "angle": _measures.angular_update(params, previous) if previous else {},
+        "angle": _rotation.angular_update(params, previous) if previous else {},
     }
 
 

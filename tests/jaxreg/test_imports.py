@@ -3,13 +3,13 @@
 import ast
 import collections
 import dataclasses
+import graphlib
 import inspect
-import itertools
 import pathlib
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -20,108 +20,40 @@ from tests.processes import ran
 
 ROOT = pathlib.Path(jaxreg.__file__).parents[1]
 
-# A file imports only what stands before it. A new file goes where its imports allow; a file that
-# is missing here fails the test.
-LAYERS = {
+# The rooms of each package, from the ground up: files and folders at its root. A file imports only
+# from its own room and those before it; a new room goes where its imports allow.
+ROOMS = {
     "jaxreg": (
-        ("_messages.__init__", "_messages.brief", "_messages.calls", "_messages.names"),
-        ("_messages.table",),
-        ("_numbers._checks", "_numbers._dtypes", "_numbers._norms", "_numbers._rounding"),
-        ("_numbers._in_numpy",),
-        ("_numbers.__init__",),
-        ("_trees._paths", "_trees._pytree", "_trees._leaves", "_trees._parameters"),
-        ("_trees.__init__",),
-        ("prox", "_metric_prox"),  # 0: one array
-        ("_select.__init__", "_select.roles", "_select.rules", "_select.select"),  # 1: which leaves
-        ("_penalty.__init__", "_penalty.unit", "_penalty.term", "_penalty.prox_sum"),  # 2
-        ("_penalty.arithmetic", "_penalty.application", "_penalty.penalty", "_penalty.constraint"),
-        ("_describe",),
-        ("_catalogue.__init__", "_catalogue.entrywise", "_catalogue.nonconvex"),  # 3: the catalogue
-        ("_catalogue.constraints", "_catalogue.groups", "_catalogue.matrices"),
-        ("_objective", "diagnostics._measures", "diagnostics._optimality"),  # 4: uses
-        ("diagnostics._report", "diagnostics.__init__"),
-        ("_transforms.__init__", "_transforms.schedules", "_transforms.frame"),  # 5: optax
-        ("_transforms.adam_metric", "_transforms.adam_trial", "_transforms.proximal_in_metric"),
-        ("_transforms.penalty_gradient", "_transforms.decay", "_transforms.proximal"),
-        ("convert._strengths", "convert._rates", "convert.__init__"),  # 5: other conventions
-        ("testing._case", "testing._penalty_laws", "testing._transform_laws"),  # 6: tools
-        ("testing.__init__",),
-        ("_audit.__init__", "_audit.record", "_audit.black_box"),
-        ("_audit.probes", "_audit.answers", "_audit.in_loss"),
-        ("_audit.at_rest", "_audit.coupled", "_audit.beside", "_audit.scaling", "_audit.faults"),
-        ("_audit.judge", "_audit.run"),
-        ("_sweep.__init__", "_sweep.grid", "_sweep.side_by_side", "_sweep.width"),  # 6: sweeps
-        ("_sweep.chunks", "_sweep.progress", "_sweep.run"),
-        ("__init__",),  # 7: the public names
+        *("_messages", "_numbers", "_trees"),  # numbers, arrays and trees; what errors are made of
+        *("prox", "_metric_prox"),  # 0: the prox of one array
+        "_select",  # 1: which leaves
+        *("_penalty", "_describe"),  # 2: unit, term, penalty
+        "_catalogue",  # 3: the penalties
+        *("_objective", "diagnostics"),  # 4: the loss in parts, and what is measured
+        *("_transforms", "convert"),  # 5: optax, and other conventions
+        *("testing", "_audit", "_sweep"),  # 6: tools
+        "__init__",  # 7: the public names
     ),
     "experiments": (
-        ("__init__", "formatting", "verdicts", "provenance"),
-        ("decay_form", "forms", "config"),
-        ("data.dataset", "data.tfds", "data.sources", "data.__init__"),
-        ("records", "command", "__main__"),
-        ("models", "training", "machine", "devices", "problem", "runs", "sweeping"),
-        ("curves", "page.__init__", "page.document", "page.parts"),
-        (
-            "statistics.__init__",
-            "statistics.resample",
-            "statistics.surface",
-            "statistics.additivity",
-        ),
-        ("paired.__init__", "paired.setup", "paired.sample", "paired.trainings"),
-        ("mnist.__init__", "mnist.hosts", "mnist.contrast", "mnist.__main__"),
-        ("coupling.__init__", "coupling.grid"),
-        ("coupling.regimes", "coupling.nature", "coupling.cost", "coupling.search"),
-        ("coupling.config", "coupling.conduct", "coupling.results", "coupling.names"),
-        ("coupling.findings", "coupling.comparisons", "coupling.conclusions"),
-        ("coupling.content", "coupling.answer", "coupling.describe_map", "coupling.describe"),
-        ("coupling.page.__init__", "coupling.page.explanations", "coupling.page.scale"),
-        ("coupling.page.sections", "coupling.page.write", "coupling.heat_maps"),
-        ("coupling.__main__",),
-        (
-            "claims.__init__",
-            "claims.wording",
-            "claims.claim",
-            "claims.networks",
-            "claims.trainings",
-        ),
-        ("claims.equivalence", "claims.separability", "claims.normalisation", "claims.rotation"),
-        ("claims.timescales", "claims.variants", "claims.adaptive", "claims.sparsity"),
-        ("claims.transfer", "claims.grokking", "claims.registry"),
-        ("claims.tables", "claims.plot", "claims.page", "claims.__main__"),
-        ("benchmark.__init__", "benchmark.timing", "benchmark.tables", "benchmark.limits"),
-        ("benchmark.memory_traffic", "benchmark.suites.__init__", "benchmark.suites.main"),
-        ("benchmark.suites.penalties", "benchmark.suites.decay", "benchmark.suites.sweep"),
-        ("benchmark.__main__",),
-        ("tpu_plan.__init__", "tpu_plan.chips", "tpu_plan.hlo", "tpu_plan.counting"),
-        ("tpu_plan.compiled", "tpu_plan.__main__"),
+        *("__init__", "formatting", "verdicts", "provenance"),
+        *("decay_form", "forms", "config", "data", "records", "command", "__main__"),
+        *("models", "training", "machine", "devices", "problem", "runner", "runs", "sweeping"),
+        *("curves", "page", "statistics", "paired"),
+        *("mnist", "coupling", "claims", "benchmark", "tpu_plan"),  # the commands
     ),
 }
-CORE = list(
-    itertools.takewhile(
-        lambda name: name != "_transforms.__init__", itertools.chain.from_iterable(LAYERS["jaxreg"])
-    )
-)
+CORE = ROOMS["jaxreg"][: ROOMS["jaxreg"].index("_transforms")]  # layers 0 to 4
 
 
 def files(package: str) -> dict[str, pathlib.Path]:
-    """The modules of a package by name, without its own: "_tree", "suites.main"."""
-    folder = ROOT / package
-    found = [path for path in folder.rglob("*.py") if "peers" not in path.parts]
-    return {".".join(path.relative_to(folder).with_suffix("").parts): path for path in found}
+    """The modules of a package by full name; the peers of the benchmark are programs of others."""
+    found = [path for path in (ROOT / package).rglob("*.py") if "peers" not in path.parts]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in found}
 
 
 def imported(path: pathlib.Path) -> Iterator[str]:
-    """Full names of the modules that a file imports at run time, anywhere in it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
-        for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
+    """Full names of what a file imports, anywhere in it and for its types too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -129,26 +61,75 @@ def imported(path: pathlib.Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def module_in(package: str, name: str, known: dict[str, pathlib.Path]) -> str | None:
-    """Which file of ``package`` a full name means, or None if it lies outside."""
-    top, _, rest = name.partition(".")
-    if top != package:
-        return None
-    parent = rest.rpartition(".")[0]
-    candidates = (rest, f"{rest}.__init__", parent, f"{parent}.__init__")
-    return next((c for c in candidates if c in known), "__init__")
+def room(module: str) -> str:
+    return module.split(".")[1]
 
 
-@pytest.mark.parametrize("package", LAYERS)
-def test_every_file_has_its_place_and_imports_from_below_only(package):
-    order = list(itertools.chain.from_iterable(LAYERS[package]))
-    assert len(set(order)) == len(order)
+def module_of(name: str, known: Collection[str]) -> str:
+    """The module that a full name is, or is in."""
+    if name in known:
+        return name
+    face = f"{name}.__init__"
+    return face if face in known else module_of(name.rpartition(".")[0], known)
+
+
+def graph(package: str) -> dict[str, set[str]]:
+    """For every module of a package those of the same package that it imports."""
     known = files(package)
-    assert set(known) <= set(order), "new files: add them to LAYERS, after what they import"
-    for name, path in known.items():
-        used = {module_in(package, full, known) for full in imported(path)} - {None, name}
-        above = [other for other in used if order.index(other) >= order.index(name)]
-        assert not above, f"{package}/{name} imports {above}, which stand above it"
+    return {
+        module: {module_of(name, known) for name in ours(path, package)} - {module}
+        for module, path in known.items()
+    }
+
+
+def ours(path: pathlib.Path, package: str) -> list[str]:
+    return [name for name in imported(path) if name.partition(".")[0] == package]
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_imports_go_down_only(package):
+    rooms, used = ROOMS[package], graph(package)
+    assert {room(module) for module in used} <= set(rooms), "new rooms: add them to ROOMS"
+    for module, others in used.items():
+        above = [o for o in others if rooms.index(room(o)) > rooms.index(room(module))]
+        assert not above, f"{module} imports {above}, which stand above it"
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_there_is_no_circle_of_imports_not_even_for_types(package):
+    order = graphlib.TopologicalSorter(graph(package))
+    assert set(order.static_order()) == set(files(package))
+
+
+def test_no_command_imports_another():
+    used = graph("experiments")
+    commands = {room(module) for module in used if module.endswith(".__main__")} - {"__main__"}
+    assert len(commands) >= 5
+    for module, others in used.items():
+        foreign = {room(other) for other in others} & commands - {room(module)}
+        assert not foreign, f"{module} imports from {foreign}: what several share stands beside"
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_what_begins_with_an_underscore_is_for_the_folder_that_holds_it(package):
+    for module, path in files(package).items():
+        for name in imported(path):
+            segments = name.split(".")
+            private = next((i for i, s in enumerate(segments) if re.match("_(?!_)", s)), 0)
+            holder = ".".join(segments[:private])
+            is_foreign = holder.split(".")[0] in ROOMS and not module.startswith(f"{holder}.")
+            assert not is_foreign, f"{module} imports {name}, which is private to {holder}"
+
+
+@pytest.mark.parametrize("package", [*ROOMS, "tests"])
+def test_annotations_are_never_evaluated(package):
+    """One style of annotations: ``from __future__ import annotations`` where there are any."""
+    for module, path in files(package).items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
+        futures = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module]
+        names = [node.module for node in futures]
+        assert "__future__" in names or not defines, f"{module}: from __future__ import annotations"
 
 
 def outside(name: str) -> set[str]:
@@ -157,21 +138,25 @@ def outside(name: str) -> set[str]:
     return tops - set(sys.stdlib_module_names) - {"jaxreg"}
 
 
-@pytest.mark.parametrize("name", sorted(set(CORE) & set(files("jaxreg"))))
-def test_the_core_imports_jax_alone(name):
-    allowed = {"jax", "numpy"} | ({"optax"} if name == "prox" else set())  # for optax.projections
-    assert outside(name) <= allowed
+def in_rooms(rooms: Collection[str]) -> list[str]:
+    return [module for module in files("jaxreg") if room(module) in rooms]
+
+
+@pytest.mark.parametrize("core", CORE)
+def test_the_core_imports_jax_alone(core):
+    allowed = {"jax", "numpy"} | ({"optax"} if core == "prox" else set())  # for optax.projections
+    assert set().union(*map(outside, in_rooms([core]))) <= allowed
 
 
 def test_everything_else_imports_jax_and_optax_alone():
-    rest = set(files("jaxreg")) - set(CORE)
-    assert set().union(*map(outside, rest)) <= {"jax", "numpy", "optax"}
-    assert "optax" not in outside("testing.__init__")
+    rest = set(ROOMS["jaxreg"]) - set(CORE)
+    assert set().union(*map(outside, in_rooms(rest))) <= {"jax", "numpy", "optax"}
+    assert "optax" not in outside("jaxreg.testing.__init__")
 
 
 def test_the_curves_import_no_jax():
     assert not {"jax", "jaxreg", "flax", "optax"} & {
-        full.partition(".")[0] for full in imported(files("experiments")["curves"])
+        full.partition(".")[0] for full in imported(files("experiments")["experiments.curves"])
     }
 
 

@@ -1,0 +1,72 @@
+"""Groups of entries, whose norms shrink or are bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxreg import _numbers
+from jaxreg._messages.calls import explained
+
+
+@explained
+def group_lasso(w: ArrayLike, step: ArrayLike, axis: int | tuple[int, ...]) -> jax.Array:
+    """Group soft threshold: argmin_v step·Σ_G ‖v_G‖ + ½‖v − w‖² = w_G·max(0, 1 − step/‖w_G‖).
+
+    A group is what shares its index on all axes but ``axis``; it becomes 0 as a whole.
+
+    >>> group_lasso(jnp.array([[3.0, 0.3], [4.0, 0.4]]), 1.0, axis=0)
+    Array([[2.4, 0. ],
+           [3.2, 0. ]], dtype=float32)
+
+    References: Yuan & Lin 2006, *Model selection and estimation in regression with grouped
+    variables*.
+    """
+
+    def factor(size: jax.Array, step: jax.Array) -> jax.Array:
+        gone = size <= step  # not `size > step`, or NaN would pass for 0
+        return jnp.where(gone, 0, 1 - step / jnp.where(gone, 1, size))
+
+    return _group_by_group(jnp.asarray(w), axis, step, factor)
+
+
+@explained
+def max_norm(w: ArrayLike, bound: ArrayLike, axis: int | tuple[int, ...]) -> jax.Array:
+    """Projection: argmin_v ½‖v − w‖² with ‖v_G‖ ≤ bound for every group, as in `group_lasso`.
+
+    Longer groups are scaled to length ``bound``, shorter ones stay as they are.
+    (`optax.projections.projection_l2_ball` squares entries, which overflows at 1e20 in float32.)
+
+    >>> max_norm(jnp.array([[3.0, 0.3], [4.0, 0.4]]), bound=1.0, axis=0)
+    Array([[0.6, 0.3],
+           [0.8, 0.4]], dtype=float32)
+
+    References: Srebro, Rennie & Jaakkola 2004, *Maximum-margin matrix factorization*.
+    """
+
+    def factor(size: jax.Array, bound: jax.Array) -> jax.Array:
+        inside = size <= bound
+        return jnp.where(inside, 1, bound / jnp.where(inside, 1, size))
+
+    return _group_by_group(jnp.asarray(w), axis, bound, factor)
+
+
+def _group_by_group(
+    w: jax.Array,
+    axis: int | tuple[int, ...],
+    limit: ArrayLike,
+    factor: Callable[[jax.Array, jax.Array], jax.Array],
+) -> jax.Array:
+    """Every group times ``factor(its norm, limit)``, which is constant for norms up to ``limit``.
+
+    Low precision is widened twice, with a barrier between, so that no float32 copy is kept.
+    """
+    again, limit = w, _numbers.real_like(limit, _numbers.widen(w))
+    size = _numbers.norm(w, axis, limit)
+    if w.dtype != _numbers.widen(w).dtype:
+        size, again = jax.lax.optimization_barrier((size, w))
+    again = _numbers.widen(again)
+    return (again * factor(size, limit).astype(again.dtype)).astype(w.dtype)
