@@ -4,6 +4,8 @@ Here and in what the tests start: where a TPU's compiler is installed and no TPU
 on stderr.
 """
 
+from __future__ import annotations
+
 import gc
 import os
 

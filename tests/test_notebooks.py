@@ -3,6 +3,8 @@
 The English notebook is executed; a Chinese one beside it (``NAME.zh.ipynb``) has the same code.
 """
 
+from __future__ import annotations
+
 import ast
 import re
 from pathlib import Path

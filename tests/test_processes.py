@@ -1,5 +1,7 @@
 """What tests start is interrupted as in a terminal, and leaves nothing behind."""
 
+from __future__ import annotations
+
 import ast
 import contextlib
 import os

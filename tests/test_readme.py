@@ -1,5 +1,7 @@
 """Every block of the README runs, and prints what the README says it prints."""
 
+from __future__ import annotations
+
 import collections
 import contextlib
 import io

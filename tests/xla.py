@@ -4,6 +4,8 @@ Most of the time of the tests is compiling, for small arrays that are computed o
 before a command, empty or not, is kept: with it the tests compile as users do.
 """
 
+from __future__ import annotations
+
 import os
 
 HURRY = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"

@@ -4,6 +4,8 @@ Heavy imports wait until the options are known to be good, and overlap: the data
 jax is imported, unless that imports packages too; matplotlib is imported while the device trains.
 """
 
+from __future__ import annotations
+
 from time import perf_counter
 
 STARTED = perf_counter()

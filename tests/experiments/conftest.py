@@ -1,5 +1,7 @@
 """A small data set of the shape that everything here takes, and commands called as functions."""
 
+from __future__ import annotations
+
 import sys
 
 import jax

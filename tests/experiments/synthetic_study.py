@@ -1,5 +1,7 @@
 """A study that nobody trained: valleys at fixed ω in A, at fixed λ in B, and what goes wrong."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The claims as a command: what it prints, leaves, refuses, and that verdicts can be redone."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import math

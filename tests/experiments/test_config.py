@@ -1,5 +1,7 @@
 """Settings: what is accepted instead of what, what is refused, what is echoed."""
 
+from __future__ import annotations
+
 import pytest
 
 from experiments.config import Config, ConfigError, describe_problem, resolved

@@ -1,5 +1,7 @@
 """The study as a command: what it prints, what it leaves, and that a stopped one goes on."""
 
+from __future__ import annotations
+
 import json
 import math
 import os

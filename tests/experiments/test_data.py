@@ -1,5 +1,7 @@
 """experiments.data: each way to load a set, and the text of each refusal."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import json

@@ -1,5 +1,7 @@
 """Several devices train what one device trains, by one exchange in a step."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import itertools

@@ -1,5 +1,7 @@
 """Conclusions about heat maps whose valley is known: slopes, verdicts, sentences, numbers."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import types

@@ -1,5 +1,7 @@
 """Several processes train what one trains, and none is left waiting when another is lost."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import re

@@ -1,6 +1,8 @@
 """The plan of `experiments`: commands apart from each other, listed; numbers and verdicts in one
 place."""
 
+from __future__ import annotations
+
 import ast
 import re
 import sys

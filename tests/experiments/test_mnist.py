@@ -1,5 +1,7 @@
 """The main command, as a person meets it: what it prints, writes, refuses and survives."""
 
+from __future__ import annotations
+
 import dataclasses
 import gzip
 import json

@@ -1,5 +1,7 @@
 """The page in a real browser, with a study that nobody trained."""
 
+from __future__ import annotations
+
 import copy
 import json
 import math

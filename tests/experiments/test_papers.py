@@ -1,5 +1,7 @@
 """The verdict rule and the statistics of the claims, on numbers made by hand; and the page."""
 
+from __future__ import annotations
+
 import math
 import re
 from typing import Any

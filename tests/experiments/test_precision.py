@@ -1,5 +1,7 @@
 """bfloat16 arithmetic rounds the data loss alone: what regularizes stays float32."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import jax

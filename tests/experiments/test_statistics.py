@@ -1,5 +1,7 @@
 """Slopes, shares, regrets and intervals against closed forms, loops and SciPy."""
 
+from __future__ import annotations
+
 import itertools
 
 import numpy as np

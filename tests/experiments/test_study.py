@@ -1,5 +1,7 @@
 """The study's parts: what a seed draws, the trainings, grids and their views, the coarse pass."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from typing import Any

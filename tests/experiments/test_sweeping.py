@@ -1,5 +1,7 @@
 """A training of a sweep is the training that the main job makes alone, whatever is varied."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import jax

@@ -1,5 +1,7 @@
 """The benchmark's arithmetic, with contenders whose times are known. Nothing here is timed."""
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import io

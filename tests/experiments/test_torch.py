@@ -1,5 +1,7 @@
 """The mission's program is PyTorch's: the same weights after the same batches, the same results."""
 
+from __future__ import annotations
+
 import json
 import sys
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What is counted in programs compiled for a TPU, against counts by hand."""
 
+from __future__ import annotations
+
 import importlib.util
 import json
 import re

@@ -1,5 +1,7 @@
 """The training is what it says: against a network and optimizers written in NumPy alone."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import jax

@@ -4,6 +4,8 @@ A new penalty is one class and one row here. Formulas are written for one float6
 array, independently of the library; ``minimiser`` makes, of any array, one where the value is 0.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """What a wrong name and a call that does not fit are told, for everything that is public."""
 
+from __future__ import annotations
+
 import inspect
 import re
 import types

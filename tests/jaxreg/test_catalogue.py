@@ -1,5 +1,7 @@
 """What the laws do not say of the catalogue: settings, axes, extremes, refusals, textbook forms."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

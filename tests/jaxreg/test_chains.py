@@ -3,6 +3,8 @@
 What they compute is in test_transforms, test_decay and test_metric.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Every conversion proven on the library it names, its inverse, and what it refuses."""
 
+from __future__ import annotations
+
 import inspect
 import re
 from typing import Any

@@ -1,5 +1,7 @@
 """What penalties cost, in counts that do not depend on the machine: passes, kernels, equations."""
 
+from __future__ import annotations
+
 import re
 from functools import partial
 

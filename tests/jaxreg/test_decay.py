@@ -1,5 +1,7 @@
 """Decay in its published variants, against plain recurrences; and where low precision loses it."""
 
+from __future__ import annotations
+
 import re
 import warnings
 

@@ -1,5 +1,7 @@
 """Diagnostics against closed forms, NumPy and their definitions."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Every combination once, in the order of nested loops."""
 
+from __future__ import annotations
+
 import itertools
 
 import jax

@@ -1,5 +1,7 @@
 """Every penalty of the catalogue obeys the laws, in every container; a broken one is caught."""
 
+from __future__ import annotations
+
 import collections
 import re
 from typing import Any

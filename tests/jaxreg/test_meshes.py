@@ -1,5 +1,7 @@
 """Inside `shard_map` as it is by default, and on explicit-sharding meshes: the same numbers."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,5 +1,7 @@
 """The prox in the metric of Adam: brute force, known solutions, and whose metric it is."""
 
+from __future__ import annotations
+
 import functools
 import re
 from typing import Any

@@ -3,6 +3,8 @@
 A wrong name is a wrong number without a word: every case is checked through what it decides.
 """
 
+from __future__ import annotations
+
 import collections
 import re
 from typing import Any, NamedTuple

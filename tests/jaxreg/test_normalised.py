@@ -12,6 +12,8 @@ decay × η_t²/η_max keeps gradients level   2506.02285  late/early 1.00; × �
 =========================================  ==========  ==========================================
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

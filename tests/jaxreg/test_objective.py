@@ -1,5 +1,7 @@
 """The loss with a penalty: its parts, its gradient, and one penalty whatever the devices."""
 
+from __future__ import annotations
+
 import functools
 import re
 

@@ -1,5 +1,7 @@
 """The algebra of penalties: numbers times them, sums, selections, references, dtypes, trees."""
 
+from __future__ import annotations
+
 import inspect
 import itertools
 import operator

@@ -1,5 +1,7 @@
 """Operators of one array, against a dense grid; in every regime of the step."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

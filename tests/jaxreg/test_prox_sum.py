@@ -1,5 +1,7 @@
 """The prox of a sum, against brute force on 2 × 2 arrays; what has no closed form is refused."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any

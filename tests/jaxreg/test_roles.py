@@ -1,5 +1,7 @@
 """Whether leaves of public models are weights or biases, by name, rank, siblings and owner."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import pytest

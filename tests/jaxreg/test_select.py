@@ -1,5 +1,7 @@
 """Which leaves a rule selects. Of `weights` the truth is the type of a leaf's module."""
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 import re

@@ -1,5 +1,7 @@
 """Proximal gradient reaches the solutions of scikit-learn and of closed forms, in float64."""
 
+from __future__ import annotations
+
 import functools
 from typing import Any
 

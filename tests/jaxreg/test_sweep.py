@@ -1,5 +1,7 @@
 """A sweep is a loop: the same results in the same order, from one compilation, losing nothing."""
 
+from __future__ import annotations
+
 import functools
 import itertools
 import os

@@ -25,6 +25,8 @@ F − F* ≤ L‖w₀ − w*‖²/2k for prox. gradient  Beck & Teboulle 2009   
 ==========================================  =======================  ===========================
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

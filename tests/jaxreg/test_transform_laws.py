@@ -1,5 +1,7 @@
 """Transformations that obey the laws of optax's, and broken ones, each caught by its own law."""
 
+from __future__ import annotations
+
 import inspect
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Regularization as optax transformations: against optax, closed forms and its wrappers."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

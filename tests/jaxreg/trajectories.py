@@ -1,5 +1,7 @@
 """Trainings in float64 to compare: many optimizers, one small quadratic, one compiled scan."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
