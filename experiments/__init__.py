@@ -6,10 +6,11 @@ from the folder of another. What commands share stands beside them; an import go
 - `formatting`, `verdicts`, `provenance`: numbers as text; marks of a yes, no or undecided; device,
   versions and command line of a run.
 - `forms`: the forms of decay, a row for each, made of what `decay_form` defines.
-- `config`, `data`: settings of one training; images.
+- `config`, `data`: settings of one training, and of the machine; images.
 - `records`, `command`: the folder of a run; options, errors and exit status of a command.
-- `models`, `training` and what runs them: networks, the train step, one training, many as one
-  program, several devices.
+- `models`, `training`, `problem`: networks; the train step; a configuration and its data, bound.
+- `machine`, `devices`, `runs`, `sweeping`: the device; a training on several; one training; many
+  as one program.
 - `statistics`: of grids of losses, with intervals over seeds.
 - `paired`: trainings of one set-up whose seeds draw everything anew, for comparisons in pairs.
 - `curves`, `page`: pictures and pages.

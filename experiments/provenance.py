@@ -43,7 +43,7 @@ def hardware(device: Any, count: int) -> dict[str, Any]:
     return {"device": f"{device.platform}: {device.device_kind}", "devices": count}
 
 
-def machine(packages: Sequence[str]) -> dict[str, object]:
+def conditions(packages: Sequence[str]) -> dict[str, object]:
     """What times depend on: processor, cores, load, system, Python and the versions of packages."""
     return {
         "processor": _processor(),

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from experiments.command import run_command
 from experiments.config import ConfigError
-from experiments.provenance import PACKAGES, machine
+from experiments.provenance import PACKAGES, conditions
 from experiments.records import append, open_folder, write_config
 
 # Each is a module of the folder suites with PACKAGES and run, and draw if it has a picture.
@@ -52,12 +52,12 @@ def main(config: BenchmarkConfig) -> None:
     suite = importlib.import_module(f"experiments.benchmark.suites.{config.suite}")
     check(config, suite.PACKAGES)
     folder = open_folder("benchmark", config.output)
-    conditions = {"machine": machine((*PACKAGES, "torch", "scikit-learn"))}
-    write_config(folder, "benchmark", config, conditions)
+    facts = {"machine": conditions((*PACKAGES, "torch", "scikit-learn"))}
+    write_config(folder, "benchmark", config, facts)
     console = Console()
     rounds = 1 if config.quick else config.repeats
     results = suite.run(rounds, config.quick, console, functools.partial(append, folder))
-    content = {"suite": config.suite, "quick": config.quick, **conditions, **results}
+    content = {"suite": config.suite, "quick": config.quick, **facts, **results}
     (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if hasattr(suite, "draw"):
         suite.draw(results, folder)

@@ -41,6 +41,13 @@ def test_what_commands_share_imports_from_none():
         assert not used & set(commands()), path
 
 
+def test_the_map_names_everything_that_commands_share():
+    named = set(re.findall(r"`(\w+)`", experiments.__doc__))
+    folders = {path.parent.name for path in FOLDER.glob("*/__init__.py")} - set(commands())
+    modules = {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "__main__"}
+    assert named == folders | modules
+
+
 def test_the_commands_are_listed_each_with_its_own_line():
     printed = ran([sys.executable, "-m", "experiments"]).stdout.splitlines()
     line = re.compile(r"  python -m experiments\.(\w+) +(.*)")

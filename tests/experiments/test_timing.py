@@ -22,7 +22,7 @@ from experiments.benchmark.suites.main import read_records
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Spread, Timings, interleave, run_process
 from experiments.config import ConfigError
-from experiments.provenance import machine
+from experiments.provenance import conditions
 
 # The machine slows down fourfold from round to round; the contenders' ratio stays near 3.
 DRIFTING = Timings(
@@ -129,7 +129,7 @@ def test_json_holds_samples_spreads_ratios_and_targets() -> None:
 
 
 def test_machine_names_what_times_depend_on() -> None:
-    described = machine(["numpy", "no-such-package"])
+    described = conditions(["numpy", "no-such-package"])
     assert described["processor"]
     assert isinstance(described["cores"], int)
     assert described["cores"] >= 1
