@@ -83,9 +83,17 @@ def penalty(config: TrainingConfig, where: Any = None) -> jaxreg.Penalty:
 
 def multiplier(config: TrainingConfig, steps: int) -> Any:
     """The schedule s_t, in [0, 1], of a training of ``steps`` updates."""
-    if config.schedule == "cosine":
-        return optax.cosine_decay_schedule(1.0, steps)
-    return 1.0
+    return half_cosine(steps) if config.schedule == "cosine" else 1.0
+
+
+def half_cosine(steps: int, peak: Any = 1.0, numpy: Any = jnp) -> Callable[[Any], Any]:
+    """The schedule from ``peak`` to 0, of steps counted from 0; ``numpy`` computes it."""
+
+    def schedule(step: Any) -> Any:
+        angle = numpy.pi * numpy.minimum(step, float(steps)) / float(steps)
+        return peak * (0.5 * (1 + numpy.cos(angle)))
+
+    return schedule
 
 
 def optimizer(

@@ -11,8 +11,8 @@ import optax
 
 from experiments import models, training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
-from experiments.claims.trainings import Course, Point, half_cosine, setup_of
-from experiments.paired.sample import Shared
+from experiments.claims.trainings import Course, Point, setup_of
+from experiments.paired.sample import Sample
 from jaxreg import add_penalty_gradient, box, decoupled_decay, grid, l2, project, weights
 
 # --- AdamW minimises in a box ---
@@ -26,7 +26,7 @@ def _slowing(peak: float) -> Callable[[Any], Any]:
     return lambda step: peak / (1 + step / 200)
 
 
-def _fitted(network: Any, params: Any, own: Shared) -> dict[str, Any]:
+def _fitted(network: Any, params: Any, own: Sample) -> dict[str, Any]:
     measure = training.make_evaluate(models.training_apply(network), jnp.float32)
     largest = jnp.max(jnp.abs(params["fc1"]["kernel"]))
     return {"final": measure(params, own.train)[0], "largest": largest}
@@ -80,7 +80,7 @@ MINIMISES_IN_BOX = Claim(
 
 STEPS, RATE = 2000, 1e-3
 NOISY = setup_of("batchnorm", STEPS, 5000, label_noise=0.2)
-SCHEDULE = half_cosine(STEPS, RATE)
+SCHEDULE = training.half_cosine(STEPS, RATE)
 DECAYS = [10 * 1.5**k for k in range(5)]
 STRENGTHS = [0.15 * 1.5**k for k in range(5)]
 
@@ -155,7 +155,7 @@ def sensitivity_difference(losses: np.ndarray) -> float:
 
 
 def _independent(point: Point) -> optax.GradientTransformation:
-    multiplier, peak = half_cosine(PASS_STEPS), point["η"]
+    multiplier, peak = training.half_cosine(PASS_STEPS), point["η"]
     return optax.chain(
         optax.adam(lambda step: peak * multiplier(step)),
         decoupled_decay(point["ω"], multiplier, where=weights),

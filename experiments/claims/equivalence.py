@@ -18,7 +18,7 @@ import jaxreg
 from experiments import models, training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import drawn_for, finished, network_of, own, setup_of
-from experiments.paired.sample import Shared
+from experiments.paired.sample import Sample
 from experiments.paired.setup import Setup
 from jaxreg import add_penalty_gradient, decoupled_decay, l2
 
@@ -71,13 +71,13 @@ def gaps(
 
 
 def _farthest(
-    network: Any, pairs: Pairs, distance: Distance, point: Any, shared: Shared
+    network: Any, pairs: Pairs, distance: Distance, point: Any, sample: Sample
 ) -> dict[str, jax.Array]:
-    drawn = own(shared, point["seed"])
+    drawn = own(sample, point["seed"])
     return {name: jnp.max(_apart(network, pair, distance, drawn)) for name, pair in pairs.items()}
 
 
-def _apart(network: Any, pair: tuple[Run, Run], distance: Distance, drawn: Shared) -> jax.Array:
+def _apart(network: Any, pair: tuple[Run, Run], distance: Distance, drawn: Sample) -> jax.Array:
     """The distance of two trainings after each step, on the same batches from the same start."""
     loss = training.data_loss(models.training_apply(network), jnp.float64)
     steps = [training.make_step(loss, run.optimizer, run.in_loss) for run in pair]

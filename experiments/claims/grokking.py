@@ -13,7 +13,7 @@ import optax
 from experiments import models, training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, setup_of
-from experiments.paired.sample import Shared
+from experiments.paired.sample import Sample
 from jaxreg import decoupled_decay
 
 STEPS, LOOKS, HELD_OUT = 12_000, 240, 1000
@@ -35,7 +35,7 @@ def _squared_error(apply: training.Apply) -> Callable[..., jax.Array]:
     return loss
 
 
-def _errors(network: Any, params: Any, own: Shared) -> dict[str, Any]:
+def _errors(network: Any, params: Any, own: Sample) -> dict[str, Any]:
     measure = training.make_evaluate(models.training_apply(network), jnp.float32)
     held = training.Images(*(array[:HELD_OUT] for array in own.validation))
     found = {"fitted": own.train, "general": held}

@@ -8,9 +8,10 @@ import numpy as np
 import optax
 
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings, Statistic
-from experiments.claims.trainings import Course, Point, half_cosine, setup_of
+from experiments.claims.trainings import Course, Point, setup_of
 from experiments.paired.setup import Setup
 from experiments.statistics.surface import edge_slope
+from experiments.training import half_cosine
 from jaxreg import decoupled_decay, grid
 
 PAPER = Paper("Loshchilov & Hutter", 2019, "1711.05101")

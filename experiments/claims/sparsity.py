@@ -10,8 +10,9 @@ import optax
 from scipy.stats import spearmanr
 
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
-from experiments.claims.trainings import Course, Point, half_cosine, settled, setup_of
-from experiments.paired.sample import Shared
+from experiments.claims.trainings import Course, Point, settled, setup_of
+from experiments.paired.sample import Sample
+from experiments.training import half_cosine
 from jaxreg import add_penalty_gradient, grid, l1, l2, proximal_step, weights
 
 # --- exact zeros ---
@@ -21,7 +22,7 @@ SCHEDULE = half_cosine(ZERO_STEPS, 0.2)
 ZERO_SETUP = setup_of("simple", ZERO_STEPS)
 
 
-def _zeros(network: Any, params: Any, own: Shared) -> dict[str, Any]:
+def _zeros(network: Any, params: Any, own: Sample) -> dict[str, Any]:
     kernels = jnp.concatenate([layer["kernel"].ravel() for layer in params.values()])
     return {**settled(network, params, own), "zeros": jnp.mean(kernels == 0)}
 
@@ -60,7 +61,7 @@ BATCHES, RATES, STRENGTHS = (4, 16, 64), (0.2, 0.4), (2e-3, 4e-3, 8e-3)
 LAYERS = ("fc1", "fc2")
 
 
-def _rank(network: Any, params: Any, own: Shared) -> dict[str, Any]:
+def _rank(network: Any, params: Any, own: Sample) -> dict[str, Any]:
     """The mean over hidden layers of how many singular values exceed 10⁻³ of the largest."""
     del network, own
     spectra = [jnp.linalg.svd(params[name]["kernel"], compute_uv=False) for name in LAYERS]

@@ -17,13 +17,13 @@ import jaxreg
 from experiments import models, training
 from experiments.claims.claim import Settings
 from experiments.claims.networks import Plain
-from experiments.paired.sample import Shared, shared
+from experiments.paired.sample import Sample, draw_sample
 from experiments.paired.setup import Setup
 from experiments.paired.trainings import evaluate
 
 Point = Mapping[str, Any]
 Look = Callable[[training.State, training.State], dict[str, Any]]
-Observe = Callable[[nn.Module, Any, Shared], dict[str, Any]]
+Observe = Callable[[nn.Module, Any, Sample], dict[str, Any]]
 
 
 def setup_of(
@@ -51,23 +51,18 @@ def setup_of(
     )
 
 
-def half_cosine(steps: int, peak: float = 1.0) -> Callable[[Any], Any]:
-    """The schedule from ``peak`` to 0."""
-    return optax.cosine_decay_schedule(peak, steps)
-
-
-def settled(network: nn.Module, params: Any, own: Shared) -> dict[str, Any]:
+def settled(network: nn.Module, params: Any, own: Sample) -> dict[str, Any]:
     """Losses and errors on validation and test images, statistics from the training images."""
     return evaluate(network, params, own)
 
 
-def validated(network: nn.Module, params: Any, own: Shared) -> dict[str, Any]:
+def validated(network: nn.Module, params: Any, own: Sample) -> dict[str, Any]:
     """The validation error alone, of a network that does not normalise: to be seen often."""
     measure = training.make_evaluate(models.training_apply(network), jnp.float32)
     return {"error": 1 - measure(params, own.validation)[1]}
 
 
-def nothing(network: nn.Module, params: Any, own: Shared) -> dict[str, Any]:
+def nothing(network: nn.Module, params: Any, own: Sample) -> dict[str, Any]:
     """Sees nothing between the steps."""
     del network, params, own
     return {}
@@ -155,9 +150,9 @@ def network_of(setup: Setup, classes: int, widths: tuple[int, ...] = ()) -> nn.M
     return Plain(widths, classes) if widths else models.make(setup.model, setup.hidden, classes)
 
 
-def drawn_for(setup: Setup, settings: Settings, widths: tuple[int, ...] = ()) -> Shared:
+def drawn_for(setup: Setup, settings: Settings, widths: tuple[int, ...] = ()) -> Sample:
     """What each seed determines."""
-    found = shared(setup, settings.source, settings.seeds)
+    found = draw_sample(setup, settings.source, settings.seeds)
     if not widths:
         return found
     example = settings.source.train.images[:1].astype(np.float32)
@@ -165,12 +160,12 @@ def drawn_for(setup: Setup, settings: Settings, widths: tuple[int, ...] = ()) ->
     return found._replace(params=jax.tree.map(lambda *w: np.stack(w), *map(draw, settings.seeds)))
 
 
-def own(shared: Shared, seed: Any) -> Shared:
+def own(sample: Sample, seed: Any) -> Sample:
     """What one seed has drawn, its batches [steps, batch size]."""
-    part = shared.train, shared.batches, shared.params
+    part = sample.train, sample.batches, sample.params
     train, batches, params = jax.tree.map(lambda leaf: leaf[seed], part)
     flat = batches.reshape(-1, batches.shape[-1])
-    return Shared(train, flat, params, shared.validation, shared.test)
+    return Sample(train, flat, params, sample.validation, sample.test)
 
 
 def watched(step: training.Step, look: Look) -> Any:
@@ -183,9 +178,9 @@ def watched(step: training.Step, look: Look) -> Any:
     return watching
 
 
-def _train(course: Course, classes: int, point: Point, shared: Shared) -> dict[str, Any]:
+def _train(course: Course, classes: int, point: Point, sample: Sample) -> dict[str, Any]:
     """One training of a course."""
-    drawn, network = own(shared, point["seed"]), course.network(classes)
+    drawn, network = own(sample, point["seed"]), course.network(classes)
     tx = course.optimizer(point)
     step = training.make_step(course.loss(models.training_apply(network)), tx)
     run = training.scan_batches(watched(step, course.look))

@@ -11,9 +11,10 @@ import numpy as np
 import optax
 
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
-from experiments.claims.trainings import Course, Point, half_cosine, settled, setup_of
+from experiments.claims.trainings import Course, Point, settled, setup_of
 from experiments.data import Split
-from experiments.paired.sample import Shared, Source
+from experiments.paired.sample import Sample, Source
+from experiments.training import half_cosine
 from jaxreg import decoupled_decay
 
 HIDDEN = 256
@@ -37,7 +38,7 @@ def _of(settings: Settings, classes: Sequence[int]) -> Settings:
     return dataclasses.replace(settings, source=dataclasses.replace(source, **parts))
 
 
-def _with_body(network: Any, params: Any, own: Shared) -> dict[str, Any]:
+def _with_body(network: Any, params: Any, own: Sample) -> dict[str, Any]:
     return {**settled(network, params, own), "body": params["fc1"]}
 
 

@@ -10,8 +10,8 @@ import optax
 
 from experiments import models, training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
-from experiments.claims.trainings import Course, Point, half_cosine, nothing, setup_of
-from experiments.paired.sample import Shared
+from experiments.claims.trainings import Course, Point, nothing, setup_of
+from experiments.paired.sample import Sample
 from experiments.paired.setup import Setup
 from jaxreg import decoupled_decay
 
@@ -40,7 +40,7 @@ def _gradient_norm(before: training.State, after: training.State) -> dict[str, A
 
 def _maybe_corrected(point: Point) -> optax.GradientTransformation:
     """AdamW with decay × η_t, or × η_t²/η_max on the normalised layers."""
-    multiplier, schedule = half_cosine(STEPS), half_cosine(STEPS, PEAK)
+    multiplier, schedule = training.half_cosine(STEPS), training.half_cosine(STEPS, PEAK)
     rate = 2 * TOTAL / PEAK / STEPS
     corrected = decoupled_decay(
         lambda step: rate * multiplier(step) ** point["corrected"], schedule, where="^fc./kernel$"
@@ -91,7 +91,7 @@ NETWORK_PEAK, NETWORK_DECAY = 1e-3, 20.0
 
 
 def _maybe_cautious(setup: Setup, peak: float, decay: float) -> Any:
-    schedule = half_cosine(setup.steps, peak)
+    schedule = training.half_cosine(setup.steps, peak)
 
     def optimizer(point: Point) -> optax.GradientTransformation:
         plain = decay * point["decay"] * (1 - point["cautious"])
@@ -105,7 +105,7 @@ def _maybe_cautious(setup: Setup, peak: float, decay: float) -> Any:
     return optimizer
 
 
-def _training_loss(network: Any, params: Any, own: Shared) -> dict[str, Any]:
+def _training_loss(network: Any, params: Any, own: Sample) -> dict[str, Any]:
     measure = training.make_evaluate(models.training_apply(network), jnp.float32)
     return {"final": measure(params, own.train)[0]}
 

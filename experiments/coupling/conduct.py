@@ -18,7 +18,7 @@ from experiments.coupling.regimes import Panel
 from experiments.coupling.search import Cell, search
 from experiments.decay_form import Axis
 from experiments.paired.sample import Source
-from experiments.paired.trainings import Trainings
+from experiments.paired.trainings import PairedTrainings
 from experiments.records import append, read
 
 SEARCH_SEED = 99
@@ -66,10 +66,12 @@ class Study:
           KeyboardInterrupt: when interrupted, with everything finished in the records.
         """
         for panel in panels:
-            trainings = Trainings(panel.setup, panel.form, self.source, (*self.seeds, SEARCH_SEED))
+            trainings = PairedTrainings(
+                panel.setup, panel.form, self.source, (*self.seeds, SEARCH_SEED)
+            )
             self._train(self._found(panel, trainings), trainings, advance)
 
-    def _found(self, panel: Panel, trainings: Trainings) -> Panel:
+    def _found(self, panel: Panel, trainings: PairedTrainings) -> Panel:
         """The panel with its final grid: from the records, or from a coarse pass."""
         known = [r for r in read(self.folder) if r["event"] == "grid" and r["panel"] == panel.id]
         if known:
@@ -106,7 +108,7 @@ class Study:
             "nature": nature.nature(panel.setup, self.source),
         }
 
-    def _train(self, panel: Panel, trainings: Trainings, advance: Advance) -> None:
+    def _train(self, panel: Panel, trainings: PairedTrainings, advance: Advance) -> None:
         cells = self._cells(panel.grid)
         done = sum(r["event"] == "run" and r["panel"] == panel.id for r in read(self.folder))
         advance(panel.id, done, len(cells))
@@ -135,7 +137,7 @@ class Study:
     def _run(
         self,
         panel: Panel,
-        trainings: Trainings,
+        trainings: PairedTrainings,
         cells: Sequence[tuple[int, int | None, int]],
         on_chunk: Callable[[int, list[dict[str, Any]]], None] | None = None,
         start: int = 0,

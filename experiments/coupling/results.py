@@ -11,7 +11,8 @@ import numpy as np
 
 from experiments.coupling.grid import Grid, grid_of
 from experiments.decay_form import Axis
-from experiments.paired.setup import POINTS, Setup
+from experiments.paired.setup import STRETCHES, Setup
+from experiments.training import half_cosine
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,15 +69,15 @@ class Results:
     @property
     def multiplier(self) -> np.ndarray:
         """s_t for every step of a training."""
-        steps = np.arange(self.setup.steps)
+        steps = self.setup.steps
         if self.setup.schedule == "constant":
-            return np.ones(len(steps))
-        return 0.5 * (1 + np.cos(np.pi * steps / len(steps)))
+            return np.ones(steps)
+        return half_cosine(steps, numpy=np)(np.arange(steps))
 
     @property
     def times(self) -> np.ndarray:
         """Steps made when the curves are recorded."""
-        return np.arange(1, POINTS + 1) * (self.setup.steps // POINTS)
+        return np.arange(1, STRETCHES + 1) * (self.setup.steps // STRETCHES)
 
     def total_decay(self) -> np.ndarray | None:
         """D = Σ ω_t over a training [rows, columns]; None where there is no ω."""

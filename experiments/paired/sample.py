@@ -12,17 +12,17 @@ import numpy as np
 from experiments import models
 from experiments.config import ConfigError
 from experiments.data import Dataset, Split
-from experiments.paired.setup import POINTS, Setup
+from experiments.paired.setup import STRETCHES, Setup
 from experiments.training import Images
 
 VALIDATION = 5000
 
 
-class Shared(NamedTuple):
+class Sample(NamedTuple):
     """What all trainings of a heat map use; the first three have a leading axis of seeds."""
 
     train: Images
-    batches: Any  # int32 [seeds, POINTS, steps between, batch_size]
+    batches: Any  # int32 [seeds, STRETCHES, steps between, batch_size]
     params: Any
     validation: Images
     test: Images
@@ -67,7 +67,7 @@ def pooled(images: np.ndarray, pool: int) -> np.ndarray:
     return np.rint(blocks.mean((2, 4), dtype=np.float32)).astype(np.uint8)
 
 
-def shared(setup: Setup, source: Source, seeds: Sequence[int]) -> Shared:
+def draw_sample(setup: Setup, source: Source, seeds: Sequence[int]) -> Sample:
     """The data, and for each seed what it determines."""
     network = models.make(setup.model, setup.hidden, source.classes)
     example = source.train.images[:1].astype(np.float32)
@@ -76,7 +76,7 @@ def shared(setup: Setup, source: Source, seeds: Sequence[int]) -> Shared:
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *map(draw, seeds))
     images, labels, batches = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
     held = Images(*source.validation), Images(*source.test)
-    return Shared(Images(images, labels), batches, params, *held)
+    return Sample(Images(images, labels), batches, params, *held)
 
 
 def check(setup: Setup, source: Source) -> None:
@@ -118,4 +118,4 @@ def _batches(setup: Setup, generator: np.random.Generator) -> np.ndarray:
     needed = setup.steps * setup.batch_size
     passes = -(-needed // setup.examples)
     order = np.concatenate([generator.permutation(setup.examples) for _ in range(passes)])
-    return order[:needed].astype(np.int32).reshape(POINTS, -1, setup.batch_size)
+    return order[:needed].astype(np.int32).reshape(STRETCHES, -1, setup.batch_size)

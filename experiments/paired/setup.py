@@ -11,8 +11,8 @@ from experiments.forms import FORMS, trained
 
 Decayed = Literal["all", "weights", "hidden"]
 
-POINTS = 20
-"""Times of a training at which its curves are recorded."""
+STRETCHES = 20
+"""Equal parts of a training; at the end of each its curves are recorded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Setup:
 
     @property
     def steps(self) -> int:
-        """Updates of a training: a multiple of `POINTS`."""
+        """Updates of a training: a multiple of `STRETCHES`."""
         exact = self.epochs * self.examples / self.batch_size
-        return max(round(exact / POINTS), 1) * POINTS
+        return max(round(exact / STRETCHES), 1) * STRETCHES
 
     def config(self, form: str) -> Config:
         """The settings of the optimizer, for `experiments.training`.

@@ -14,7 +14,7 @@ import optax
 
 import jaxreg
 from experiments import models, training
-from experiments.paired.sample import Shared, Source, shared
+from experiments.paired.sample import Sample, Source, draw_sample
 from experiments.paired.setup import Setup
 
 BINS = np.linspace(-1, 1, 42)
@@ -22,7 +22,7 @@ BINS = np.linspace(-1, 1, 42)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Trainings:
+class PairedTrainings:
     """Trainings of a set-up with decay of one form; make it once: its program is compiled once.
 
     Attributes:
@@ -45,16 +45,16 @@ class Trainings:
             decoupled form, ``strength`` (λ) of the others; ``seed``, a place in ``seeds``.
           **options: of `jaxreg.sweep`.
         """
-        return jaxreg.sweep(self, points, self.shared, **options)
+        return jaxreg.sweep(self, points, self.sample, **options)
 
     @functools.cached_property
-    def shared(self) -> Shared:
+    def sample(self) -> Sample:
         """The data, and for each seed what it determines."""
-        return shared(self.setup, self.source, self.seeds)
+        return draw_sample(self.setup, self.source, self.seeds)
 
-    def __call__(self, point: Mapping[str, Any], shared: Shared) -> dict[str, Any]:
+    def __call__(self, point: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
         """One training: losses and errors at its end, curves on the way, a histogram of weights."""
-        own = _of(point["seed"], shared)
+        own = _of(point["seed"], sample)
         numbers = {name: value for name, value in point.items() if name != "seed"}
         config = dataclasses.replace(self.setup.config(self.form), **numbers)
         network = models.make(self.setup.model, self.setup.hidden, self.source.classes)
@@ -74,14 +74,14 @@ class Trainings:
         return {**held, **curves, **histogram(decays, state.params)}
 
 
-def _of(seed: Any, shared: Shared) -> Shared:
+def _of(seed: Any, sample: Sample) -> Sample:
     """What one seed has drawn."""
-    drawn = shared.train, shared.batches, shared.params
+    drawn = sample.train, sample.batches, sample.params
     train, batches, params = jax.tree.map(lambda leaf: leaf[seed], drawn)
-    return Shared(train, batches, params, shared.validation, shared.test)
+    return Sample(train, batches, params, sample.validation, sample.test)
 
 
-def evaluate(network: Any, params: Any, own: Shared) -> dict[str, Any]:
+def evaluate(network: Any, params: Any, own: Sample) -> dict[str, Any]:
     """Losses and errors on held-out images, normalised by statistics of the training images."""
     logits = models.settled_apply(network, params, training.pixels(own.train.images, jnp.float32))
     measure = training.make_evaluate(logits, jnp.float32)

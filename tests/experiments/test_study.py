@@ -24,7 +24,7 @@ from experiments.data import Dataset, Split, load
 from experiments.forms import FORMS
 from experiments.paired import sample, setup
 from experiments.paired.setup import Setup
-from experiments.paired.trainings import BINS, Trainings
+from experiments.paired.trainings import BINS, PairedTrainings
 
 SMALL: Any = {"examples": 60, "batch_size": 30, "epochs": 10.0, "hidden": 8, "label_noise": 0.0}
 
@@ -44,7 +44,7 @@ def small(model: Any, optimizer: Any = "sgd", decayed: Any = "all", **changes: A
 
 def test_a_seed_draws_everything_and_validation_images_never_train(digits):
     config = small("simple", label_noise=0.25)
-    drawn = sample.shared(config, digits, (0, 1, 0))
+    drawn = sample.draw_sample(config, digits, (0, 1, 0))
     one, other, again = (jax.tree.map(lambda leaf, i=i: leaf[i], drawn[:3]) for i in range(3))
     assert all(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(again)))
     assert not any(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(other)))
@@ -62,9 +62,9 @@ def test_as_many_labels_are_wrong_as_asked_for():
 
 def test_batches_are_all_full_and_an_epoch_is_a_permutation(digits):
     config = small("simple", examples=50, batch_size=30, epochs=24.0)
-    batches = sample.shared(config, digits, (3,)).batches[0]
-    assert batches.shape == (setup.POINTS, config.steps // setup.POINTS, 30)
-    assert config.steps % setup.POINTS == 0
+    batches = sample.draw_sample(config, digits, (3,)).batches[0]
+    assert batches.shape == (setup.STRETCHES, config.steps // setup.STRETCHES, 30)
+    assert config.steps % setup.STRETCHES == 0
     passes = batches.ravel()[: batches.size // 50 * 50].reshape(-1, 50)
     assert all(sorted(one) == list(range(50)) for one in passes)
 
@@ -180,12 +180,12 @@ def test_a_training_is_the_loop_that_it_says(optimizer, form, digits):
     learning_rate, ω = {"sgd": 0.5, "momentum": 0.05, "adam": 0.02}[optimizer], 0.02
     reach = FORMS[form].reach(config.optimizer)
     λ = ω / (2 * reach * learning_rate)
-    trainings = Trainings(config, form, digits, (4, 5))
+    trainings = PairedTrainings(config, form, digits, (4, 5))
     axis = "strength" if (optimizer, form) == ("adam", "coupled") else "rate"
     decay = λ if axis == "strength" else ω
     found = trainings.run(grids.points(config, form, [learning_rate], [decay], axis, [1])).results
 
-    own = jax.tree.map(lambda leaf: leaf[1], trainings.shared[:3])
+    own = jax.tree.map(lambda leaf: leaf[1], trainings.sample[:3])
     train, batches, params = own
     tx = reference_optimizer(optimizer, form, learning_rate, ω, λ)
     state = tx.init(params)
@@ -197,7 +197,7 @@ def test_a_training_is_the_loop_that_it_says(optimizer, form, digits):
         params = optax.apply_updates(params, updates)
         losses.append(loss)
     np.testing.assert_allclose(
-        found["loss"][0], np.reshape(losses, (setup.POINTS, -1)).mean(1), rtol=2e-3
+        found["loss"][0], np.reshape(losses, (setup.STRETCHES, -1)).mean(1), rtol=2e-3
     )
     norm = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(params)))
     assert found["norm"][0, -1] == pytest.approx(norm, rel=1e-3)
@@ -215,7 +215,7 @@ def test_a_penalty_in_the_loss_is_decay_under_sgd_so_it_is_trained_once(digits):
         grids.points(config, form, [0.3], [0.01], "rate", [0]) for form in ("decoupled", "coupled")
     ]
     one, other = (
-        Trainings(config, form, digits, (0,)).run(swept).results
+        PairedTrainings(config, form, digits, (0,)).run(swept).results
         for form, swept in zip(("decoupled", "coupled"), points, strict=True)
     )
     np.testing.assert_allclose(one["validation_loss"], other["validation_loss"], rtol=1e-5)
@@ -228,10 +228,10 @@ def test_a_penalty_in_the_loss_is_decay_under_sgd_so_it_is_trained_once(digits):
 def test_held_out_images_are_measured_with_statistics_of_the_training_images(digits):
     """A training of learning rate 0 leaves the initial network: evaluate that by hand."""
     config = small("batchnorm")
-    trainings = Trainings(config, "decoupled", digits, (0,))
+    trainings = PairedTrainings(config, "decoupled", digits, (0,))
     found = trainings.run(grids.points(config, "decoupled", [0.0], [0.0], "rate", [0])).results
-    params = jax.tree.map(lambda leaf: leaf[0], trainings.shared.params)
-    images = trainings.shared.train.images[0] / np.float32(255)
+    params = jax.tree.map(lambda leaf: leaf[0], trainings.sample.params)
+    images = trainings.sample.train.images[0] / np.float32(255)
     apply = models.settled_apply(models.make("batchnorm", 8, 10), params, images)
     for split in ("validation", "test"):
         held = getattr(digits, split)
@@ -429,5 +429,5 @@ def test_a_data_set_of_other_images(tmp_path):
     assert source.train.images.shape == (225, 4, 3, 3)
     config = small("cnn", label_noise=0.1)
     swept = grids.points(config, "decoupled", [0.1], [1e-3], "rate", [0])
-    found = Trainings(config, "decoupled", source, (0,)).run(swept)
+    found = PairedTrainings(config, "decoupled", source, (0,)).run(swept)
     assert found.finite.all()
