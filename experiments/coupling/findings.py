@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments.coupling.results import Results
 from experiments.decay_form import Axis
+from experiments.forms import FORMS
 from experiments.statistics import additivity, surface
 from experiments.statistics.resample import Estimate, Statistic, estimate
 from experiments.verdicts import Verdicts
@@ -25,12 +26,13 @@ RESAMPLES = 500
 FORGETS = 3.0
 """D = Σω_t from which on a training has forgotten its start, up to e⁻³."""
 SLOPES: dict[tuple[str, bool], dict[Axis, float]] = {
-    ("invariant", False): {"strength": -1.0, "rate": 0.0},
-    ("invariant", True): {"strength": -2.0},
-    ("linear", False): {"strength": 0.0, "rate": 1.0},
-    ("linear", True): {"strength": 0.0},
+    ("invariant", True): {"strength": -1.0, "rate": 0.0},
+    ("invariant", False): {"strength": -2.0},
+    ("linear", True): {"strength": 0.0, "rate": 1.0},
+    ("linear", False): {"strength": 0.0},
 }
-"""By what theory can hold on to, and whether it is Adam with the penalty in its gradient."""
+"""By what theory can hold on to, and whether there is a decay per step; where there is none, as for
+Adam with the penalty in its gradient, the optimizer scales the decay as it scales the gradient."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,8 +119,7 @@ def expected(results: Results, axis: Axis) -> float | None:
         return None
     if results.nature == "invariant" and results.setup.schedule != "constant":
         return None
-    coupled_adam = results.setup.optimizer == "adam" and results.form == "coupled"
-    return SLOPES.get((results.nature, coupled_adam), {}).get(axis)
+    return SLOPES.get((results.nature, "rate" in results.views), {}).get(axis)
 
 
 def over_seeds(statistic: Statistic, seeds: int) -> Estimate:
@@ -178,14 +179,11 @@ def identity_gaps(group: Sequence[Results]) -> list[Finding]:
     """How far separately trained forms are from being one family: 0 by construction, if they are.
 
     The upper-edge slope of the decoupled form in ω, less that of the penalty in the loss in λ,
-    less 1; under SGD with momentum, where both are trained.
+    less 1; under SGD with momentum, where both are trained, though under plain SGD they are one.
     """
     found = {(r.setup, r.form): r for r in group if r.setup.optimizer == "momentum"}
-    pairs = [
-        (coupled, found[setup, "decoupled"])
-        for (setup, form), coupled in found.items()
-        if form == "coupled" and (setup, "decoupled") in found
-    ]
+    same = {key: (key[0], FORMS[key[1]].shown_by("sgd")) for key in found}
+    pairs = [(found[key], found[o]) for key, o in same.items() if o != key and o in found]
     detail = "trained separately"
     return [Finding(IDENTITY, pair[0], None, _gap(*pair), detail, 0.0) for pair in pairs]
 
