@@ -1,5 +1,7 @@
 """A form of decay is one row: one that nobody else knows is offered, trained, swept, studied."""
 
+from __future__ import annotations
+
 import ast
 import dataclasses
 
