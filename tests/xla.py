@@ -8,8 +8,15 @@ from __future__ import annotations
 
 import os
 
-HURRY = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
-AS_USERS = {"xla_cpu_use_fusion_emitters": True, "xla_backend_optimization_level": 3}
+HURRY = (
+    "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 "
+    "--xla_cpu_parallel_codegen_split_count=1"  # the parts cost more than they save on few cores
+)
+AS_USERS = {
+    "xla_cpu_use_fusion_emitters": True,
+    "xla_backend_optimization_level": 3,
+    "xla_cpu_parallel_codegen_split_count": 32,
+}
 """XLA's own settings, as ``compiler_options`` of one program."""
 FOR_TRAININGS = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 3}
 """Of a program that computes longer than it compiles: as fast as for users, made sooner."""
