@@ -12,10 +12,11 @@ import os
 
 import pytest
 
-from tests.xla import HURRY
+from tests.xla import HURRY, ONE_THREAD
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", HURRY)
+os.environ |= ONE_THREAD
 
 import jax
 from jax._src.interpreters import mlir

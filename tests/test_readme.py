@@ -16,7 +16,7 @@ from experiments import records
 from experiments.coupling.describe import describe
 from experiments.coupling.results import results
 from tests.processes import ran
-from tests.xla import environment_of_users
+from tests.xla import environment_of_trainings
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,8 +37,8 @@ def make(command: str, *flags: str) -> list[str]:
 
 def run(command: list[str]) -> str:
     # not those of the `make test` that this may run in: its ARGS would be passed on
-    users = environment_of_users().items()
-    environment = {name: value for name, value in users if "MAKE" not in name and name != "ARGS"}
+    ours = environment_of_trainings().items()
+    environment = {name: value for name, value in ours if "MAKE" not in name and name != "ARGS"}
     return ran(command, env=environment).stdout
 
 

@@ -21,13 +21,12 @@ AS_USERS = {
 FOR_TRAININGS = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 3}
 """Of a program that computes longer than it compiles: as fast as for users, made sooner."""
 ONE_THREAD = {"NPROC": "1"}
-"""XLA's threads in a process that is started: several spin while one waits for another."""
+"""XLA's pool of threads where there are no more devices: several spin while they wait."""
 
 
 def environment_of_users(**variables: str) -> dict[str, str]:
     """For a process that shows what users get."""
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    return environment | ONE_THREAD | variables
+    return {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | variables
 
 
 def environment_of_trainings(**variables: str) -> dict[str, str]:
