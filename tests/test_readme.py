@@ -122,6 +122,22 @@ def test_the_table_of_experiments_is_what_the_records_give():
     assert f"{counts['holds']} hold here, {counts['does not hold here']} do not" in TEXT
 
 
+def test_what_the_guide_for_contributors_names_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[\w.]+/)*(?:\w+\.py|\w+/))`", text)
+    assert len(named) >= 40
+    # a file beside one that was named, or whose place the sentence gives, stands without folder
+    files = [path.relative_to(ROOT) for path in ROOT.glob("*/**/*.py") if ".venv" not in path.parts]
+    inner = {"/".join(path.parts[-n:]) for path in files for n in range(1, len(path.parts) + 1)}
+    folders = {
+        f"{'/'.join(parent.parts[-n:])}/"
+        for path in files
+        for parent in path.parents
+        for n in range(1, len(parent.parts) + 1)
+    }
+    assert set(named) <= inner | folders
+
+
 def test_no_other_kind_of_block_escapes():
     assert {language for language, _ in BLOCKS} <= {"python", "console", "sh", "text"}
 
