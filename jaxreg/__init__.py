@@ -31,6 +31,11 @@ The map of the house, from the ground up:
 - `jaxreg.diagnostics`: norms, sparsity, ranks, angles, the distance from a solution.
 - `jaxreg.prox`: the operators of one array. `jaxreg.convert`: λ in the terms of PyTorch, optax,
   Keras, scikit-learn and the papers.
+
+The code: `prox` and ``_penalty`` hold the mathematics, of one array and of sums on trees,
+``_catalogue`` the penalties, ``_select`` the rules for leaves, ``_transforms`` what goes into optax
+chains, ``_audit`` and ``_sweep`` those two; ``_numbers``, ``_trees`` and ``_messages`` lie beneath
+them all. The docstring of each folder says what is where.
 """
 
 from jaxreg import convert as convert

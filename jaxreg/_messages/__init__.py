@@ -1,1 +1,7 @@
-"""What messages to people are made of: things in few words, calls and names that were meant."""
+"""What errors are made of, and tables of text.
+
+- `brief`: what an argument is, in a few words
+- `calls`: calls that do not fit a signature, and the arguments that were meant
+- `names`: names that people try, and what they are called here
+- `table`: rows of text in columns
+"""

@@ -1,4 +1,4 @@
-"""Numbers and single arrays, before any penalty: what the whole house computes with.
+"""Numbers and single arrays: what every other folder computes with.
 
 - is it a valid strength, step or setting, and in which dtype it takes part: `_checks`
 - in which precision to compute, and sums of many scalars: `_dtypes`

@@ -52,7 +52,7 @@ def norm(w: jax.Array, axis: Any, floor: ArrayLike = 0.0) -> jax.Array:
     """√Σ|w|² over ``axis``, which is kept with length 1, in at least float32; gradient 0 at 0.
 
     One pass over ``w``, unless a square may have left the range of the dtype: then another, scaled
-    one. Norms up to ``floor`` need not be told from 0, which spares the second pass to zeros.
+    one. Norms up to ``floor`` may pass for 0, which spares zeros the second pass.
     """
     square = jnp.sum(squared_modulus(widen(w)), axis=axis, keepdims=True)
     info = jnp.finfo(square.dtype)

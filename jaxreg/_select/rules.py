@@ -82,7 +82,7 @@ class Where:
 
 
 def nameless(rule: Any, names: Sequence[str]) -> str:
-    """What is said of leaves that are positions in a list, and nothing more."""
+    """The warning about leaves that have no name but a position in a list."""
     if list(names) == [""]:
         return (
             f"{rule!r}: expected leaves with names, got one array without any, all of which counts "

@@ -144,7 +144,7 @@ def _decayed(u: Any, leaf: Leaf, factors: Any, named: Any, cautious: bool) -> An
 
 
 def _warn_of_rounding(amount: float, chosen: Where, leaves: Sequence[Leaf]) -> None:
-    """Of float32 and wider nothing is said: there gradient steps are far longer than rounding."""
+    """Not of float32 and wider, where gradient steps are far longer than rounding."""
     shares = {
         leaf.name or "the array": rounds_away(amount, leaf.value.dtype)
         for leaf in itertools.compress(leaves, chosen.selected(leaves))

@@ -1,4 +1,4 @@
-"""Trees of parameters: everything above writes mathematics for one array and comes here for trees.
+"""Trees of parameters: their leaves by name, and dataclasses that are trees.
 
 A leaf has one name in every framework, ``fc1/kernel``, so that one regular expression means the
 same for a Linen dictionary, an ``nnx.State``, an Equinox module and a Haiku mapping.

@@ -85,10 +85,10 @@ def check_penalty(
         ...
     jaxreg.testing.LawViolation: gradient matches differences: ...
     """
-    told = {"convex": convex, "differentiable": differentiable, "proximal": proximal}
+    given = {"convex": convex, "differentiable": differentiable, "proximal": proximal}
     with jax.enable_x64(True):
         for shape in shapes:
-            for case in _cases(penalty, tuple(shape), dtypes, minimiser, tree or _layer, told):
+            for case in _cases(penalty, tuple(shape), dtypes, minimiser, tree or _layer, given):
                 place = f"for {penalty!r} on {np.dtype(case.dtype)} of shape {case.shape}"
                 for law in LAWS:
                     _check_law(law, case, place)
@@ -135,7 +135,7 @@ def check_transform(
         ...
     jaxreg.testing.LawViolation: missing params named: ...
     """
-    told = {"numbers": numbers, "schedules": schedules, "still": still}
+    given = {"numbers": numbers, "schedules": schedules, "still": still}
     name = getattr(factory, "__name__", repr(factory))
     with jax.enable_x64(True):
         case = Transform(
@@ -146,7 +146,7 @@ def check_transform(
             tuple(dtypes),
             None if still is None else where(still),
             dict(update_args or {}),
-            frozenset(fact for fact, value in told.items() if value),
+            frozenset(fact for fact, value in given.items() if value),
         )
         for law in TRANSFORM_LAWS:
             _check_law(law, case, f"for {name}")
@@ -181,19 +181,19 @@ def _cases(
     dtypes: Sequence[DTypeLike],
     minimiser: Callable[[np.ndarray], Any] | None,
     tree: Callable[[Any], Any],
-    told: dict[str, bool | None],
+    given: dict[str, bool | None],
 ) -> Iterator[Case]:
     """Real arrays, and complex ones where the penalty takes them."""
-    facts = _facts(penalty, tree, shape, told)
+    facts = _facts(penalty, tree, shape, given)
     yield Case(penalty, shape, np.float64, tuple(dtypes), minimiser, tree, facts | {"real"})
     if _accepts(lambda w: penalty(tree(w)), shape, jnp.complex64, Exception):
         yield Case(penalty, shape, np.complex128, (jnp.complex64,), minimiser, tree, facts)
 
 
 def _facts(
-    penalty: Penalty, tree: Callable[[Any], Any], shape: tuple[int, ...], told: dict[str, Any]
+    penalty: Penalty, tree: Callable[[Any], Any], shape: tuple[int, ...], given: dict[str, Any]
 ) -> frozenset[str]:
-    """What is so, as told, or else as the classes of the terms and their refusals say."""
+    """What holds, as given, or else as the classes of the terms and their refusals say."""
     units = [term.unit for term in penalty.terms]
     facts = {
         "convex": all(unit.convex for unit in units),
@@ -207,7 +207,7 @@ def _facts(
             lambda w: penalty.prox(tree(w), STEPS[0]), shape, jnp.float32, NotImplementedError
         ),
     }
-    facts |= {name: fact for name, fact in told.items() if fact is not None}
+    facts |= {name: fact for name, fact in given.items() if fact is not None}
     return frozenset(name for name, holds in facts.items() if holds)
 
 
