@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import records
+from experiments.coupling.conclusions import conclude
 from experiments.coupling.describe import describe
 from experiments.coupling.results import results
 from tests.processes import ran
@@ -102,7 +103,8 @@ def test_the_answer_of_the_study_is_the_one_that_its_records_give():
     (summary,) = (r for r in records.read(folder) if r["event"] == "summary")
     quoted = "\n".join(line[2:] for line in TEXT.splitlines() if line.startswith("> "))
     assert quoted == "\n".join(summary["answer"])
-    assert describe(results(records.read(folder)), [])["answer"] == summary["answer"]
+    regimes = conclude(results(records.read(folder)))
+    assert describe(regimes, [])["answer"] == summary["answer"]
 
 
 def test_the_table_of_experiments_is_what_the_records_give():
