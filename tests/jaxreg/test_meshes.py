@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +19,6 @@ from tests.jaxreg.cases import CASES
 SHAPE = (4, 4, 6)
 PARTS = jnp.asarray(np.random.default_rng(0).standard_normal((4, *SHAPE)), jnp.float32)
 W = PARTS[0]
-QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def tree(w):
@@ -74,30 +75,27 @@ MEASURES = {
     "strength_max": lambda w: diagnostics.strength_max(jaxreg.nuclear + l2, tree(w)),
     "strength_max of l1": lambda w: diagnostics.strength_max(l1 + l2, tree(w)),
 }
-FUNCTIONS = (
-    TRANSFORMS
-    | MEASURES
-    | {
+
+
+@functools.cache
+def functions():
+    of_penalties = {
         f"{name}, {what}": function
         for name, row in CASES.items()
         for what, function in of_penalty(row.penalty).items()
         if exists(function)
     }
-)
+    return TRANSFORMS | MEASURES | of_penalties
 
 
 def all_of_them(w):
-    return {name: function(w) for name, function in FUNCTIONS.items()}
-
-
-def compiled(function, w):
-    return jax.jit(function).lower(w).compile(QUICKLY)
+    return {name: function(w) for name, function in functions().items()}
 
 
 @pytest.fixture(scope="module")
 def alone():
     """What one device finds."""
-    program = compiled(all_of_them, W)
+    program = jax.jit(all_of_them)
     return [jax.device_get(program(w)) for w in PARTS]
 
 
@@ -114,7 +112,7 @@ def test_inside_shard_map_every_device_finds_what_it_would_alone(alone):
 
     inside = jax.shard_map(mapped, mesh=mesh, in_specs=P("d"), out_specs=P("d"))
     parts = jax.device_put(PARTS, NamedSharding(mesh, P("d")))
-    found = compiled(inside, parts)(parts)
+    found = jax.jit(inside)(parts)
     for i, wanted in enumerate(alone):
         same(jax.tree.map(lambda x, i=i: x[i], found), wanted)
 
@@ -137,7 +135,7 @@ def test_on_an_explicit_mesh_it_is_as_on_one_device_and_split_as_the_array(split
     mesh = jax.make_mesh((4, 2), ("d", "m"), axis_types=kinds)
     w = jax.device_put(W, NamedSharding(mesh, split))
     with jax.set_mesh(mesh):
-        found = compiled(all_of_them, w)(w)
+        found = jax.jit(all_of_them)(w)
     whole = [x for x in found.values() if x.shape == SHAPE]
     assert len(whole) > 40
     assert {x.sharding.spec for x in whole} == {jax.typeof(w).sharding.spec}
