@@ -2,7 +2,7 @@
 
 Each is one row of `FORMS`. Nothing else knows a form by its name: the commands offer the rows as
 options, train, describe, contrast, sweep and study them by what stands in them. To add a form,
-write its row. What a row holds is told in `experiments.decay_form`.
+write its row. What a row holds is described in `experiments.decay_form`.
 
 The rows are read before JAX is imported, so what builds an optimizer imports it itself.
 """

@@ -1,6 +1,6 @@
 """`sweep` and `lower_sweep`: what they take, and what is found.
 
-How it works is told in `jaxreg._sweep`.
+How it works is described in `jaxreg._sweep`.
 """
 
 from __future__ import annotations
