@@ -3,7 +3,7 @@
 The data set lies on every device as bytes, so a step exchanges nothing but its gradient: what is
 split is the order, by the axis of the batch. Two ways give the same numbers: `Sharded`, where XLA
 splits one program over a mesh, and `Mapped`, where `jax.pmap` runs it on each device and the step
-says itself where the mean is. How the penalty then counts once is described in `jaxreg.regularized`.
+takes the mean itself. `jaxreg.regularized` describes how the penalty then counts once.
 
 Every device evaluates all test images: with them split, an epoch would need a second exchange.
 """
