@@ -44,7 +44,7 @@ def many_operations(x, n, flags):
     others = jnp.sort(x), jnp.clip(x, -0.5, 0.5), jnp.sign(x), jnp.where(flags, x, n[0]), x**-3
     held, shared = lax.stop_gradient(x), lax.optimization_barrier((x, n))
     counted = lax.broadcasted_iota(jnp.int32, x.shape, 1), jnp.arange(3.0)
-    keys = [jax.random.key_data(key) for key in jax.random.split(jax.random.key(0))]
+    keys = jax.random.key_data(jnp.broadcast_to(jax.random.split(jax.random.key(0))[1], 2))
     complexes = jnp.abs(x + 1j), jnp.conj(x + 1j) * 1j, jnp.real(x * 1j)
     return (
         last,
