@@ -209,10 +209,10 @@ def lower_sweep(
     """
     _check_train(train)
     checked = grid.checked(points)
-    if per_device == "auto":
+    if not _is_count(per_device):
         raise ValueError(
-            'lower_sweep: per_device: expected an integer of at least 1, got "auto"; '
-            "what is fastest is found by running: take the per_device of a Sweep"
+            f"lower_sweep: per_device: expected an integer of at least 1, got {per_device!r}; "
+            f"what is fastest is found by running: take the per_device of a Sweep"
         )
     _check_width(per_device, chunk)
     runs = chunks.prepare(train, checked, shared, mesh, per_device, chunk, compiler_options)

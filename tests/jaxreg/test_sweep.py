@@ -115,11 +115,12 @@ def test_the_lowered_program_is_that_of_the_sweep(per_device, rounds):
     np.testing.assert_allclose(found["w"], expected(given)[rows], rtol=1e-4, atol=1e-5)
 
 
-def test_the_fastest_width_cannot_be_lowered():
+@pytest.mark.parametrize("width", ["auto", 0, True])
+def test_what_is_lowered_has_a_width(width):
     with pytest.raises(
-        ValueError, match=r"lower_sweep: per_device: expected an integer .* \"auto\""
+        ValueError, match=f"^lower_sweep: per_device: .* at least 1, got {width!r};"
     ):
-        lower_sweep(ridge, points(3), X, Y, per_device="auto")
+        lower_sweep(ridge, points(3), X, Y, per_device=width)
 
 
 def test_any_number_of_points_is_one_program(compilations):
