@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.xla import environment_of_trainings
+from tests.xla import SOONER, environment_of_users
 
 ROOT = Path(__file__).parents[1]
 ENGLISH = sorted(
@@ -59,11 +59,12 @@ def numbers(text):
 
 def execute(notebook, folder):
     """Runs the notebook in a fresh kernel on the CPU, in an empty folder."""
-    environment = environment_of_trainings() | {
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(ROOT),
-        "IPYTHONDIR": str(folder / "ipython"),
-    }
+    environment = environment_of_users(
+        XLA_FLAGS=SOONER,
+        JAX_PLATFORMS="cpu",
+        PYTHONPATH=str(ROOT),
+        IPYTHONDIR=str(folder / "ipython"),
+    )
     environment.pop("MPLBACKEND", None)
     client = NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(folder)}})
     return client.execute(env=environment)

@@ -18,6 +18,8 @@ AS_USERS = {
     "xla_cpu_parallel_codegen_split_count": 32,
 }
 """XLA's own settings, as ``compiler_options`` of one program."""
+SOONER = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+"""Where LLVM may take longer to make a program fast than that saves, and numbers alone matter."""
 FOR_TRAININGS = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 3}
 """Of a program that computes longer than it compiles: as fast as for users, made sooner."""
 ONE_THREAD = {"NPROC": "1"}
