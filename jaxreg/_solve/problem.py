@@ -1,0 +1,52 @@
+"""One problem, loss + penalty, as functions of a vector."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg._penalty.penalty import Penalty
+from jaxreg._solve import vectors
+from jaxreg._solve.layout import Layout
+from jaxreg._solve.traced import Traced
+from jaxreg._solve.vectors import Vector
+
+
+class Data(NamedTuple):
+    """The arrays that a problem depends on."""
+
+    penalty: Penalty
+    operands: Sequence[Any]  # of the loss
+    others: Sequence[Any]  # of the tree of parameters
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What of a problem is known before the program runs; hashable."""
+
+    layout: Layout
+    loss: Traced
+    twice: bool = True  # whether the loss and the prox have the derivatives that a leap takes
+
+    def data_loss(self, w: Vector, data: Data) -> jax.Array:
+        return self.loss(w, data.operands)[0]
+
+    def gradient(self, w: Vector, data: Data) -> Vector:
+        return jax.grad(self.data_loss)(w, data)
+
+    def with_gradient(self, w: Vector, data: Data) -> tuple[jax.Array, Vector]:
+        value, gradient = jax.value_and_grad(self.data_loss)(w, data)
+        return value.astype(vectors.dtype_of(w)), gradient
+
+    def tree(self, w: Vector, data: Data) -> Any:
+        return self.layout.join(w, data.others)
+
+    def prox(self, w: Vector, step: jax.Array, data: Data) -> Vector:
+        return self.layout.split(data.penalty.prox(self.tree(w, data), step))
+
+    def penalty(self, w: Vector, data: Data) -> jax.Array:
+        return jnp.asarray(data.penalty(self.tree(w, data))).astype(vectors.dtype_of(w))

@@ -1,0 +1,85 @@
+"""The loss as a program: a function of a vector and of every array that it uses.
+
+It is traced at every call, and compiled again only if that gives another program. So arrays that
+a loss closes over may change between calls, and derivatives reach them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+from jax.extend import core
+
+from jaxreg._messages.brief import is_array
+from jaxreg._solve.layout import Static
+
+
+@dataclasses.dataclass(frozen=True)
+class Traced:
+    """(vector, operands) → (value, *aux); equal to another that computes the same."""
+
+    jaxpr: core.Jaxpr = dataclasses.field(compare=False)
+    key: Any
+    text: str
+    constants: tuple[int, ...]  # by identity, of functions compiled apart
+
+    def __call__(self, vector: Sequence[jax.Array], operands: Sequence[Any]) -> list[jax.Array]:
+        count = len(self.jaxpr.constvars)
+        return jax.core.eval_jaxpr(self.jaxpr, operands[:count], *vector, *operands[count:])
+
+
+def traced(
+    function: Callable[..., Any], vector: Any, args: Any, key: Any
+) -> tuple[Traced, list[Any], Any]:
+    """The program of ``function(vector, args)``, its operands, and the structure of its result.
+
+    Another function, by ``key``, is another program, even if it looks the same: derivatives that
+    people define themselves do not show.
+
+    Arrays and floating-point numbers among ``args`` are operands. Everything else, such as a flag
+    or an axis, is part of the program.
+    """
+    leaves, structure = jax.tree.flatten(args)
+    numbers = [x for x in leaves if _is_operand(x)]
+
+    def of_arrays(vector: Any, numbers: Any) -> Any:
+        given = iter(numbers)
+        filled = [next(given) if _is_operand(x) else x for x in leaves]
+        return function(vector, jax.tree.unflatten(structure, filled))
+
+    closed, shapes = jax.make_jaxpr(of_arrays, return_shape=True)(vector, numbers)
+    constants = tuple(id(x) for x in _constants(closed.jaxpr))
+    program = Traced(closed.jaxpr, _key(key), str(closed.jaxpr), constants)
+    return program, [*closed.consts, *numbers], jax.tree.structure(shapes)
+
+
+def _is_operand(leaf: Any) -> bool:
+    return is_array(leaf) or isinstance(leaf, float | complex)
+
+
+def _key(function: Any) -> Any:
+    """What tells functions apart, and keeps no data alive that they close over."""
+    reference = weakref.WeakMethod if isinstance(function, types.MethodType) else weakref.ref
+    try:
+        key = reference(function)
+        hash(key)
+    except TypeError:
+        return Static(function)
+    return key
+
+
+def _constants(jaxpr: core.Jaxpr) -> Iterator[Any]:
+    """The arrays that are built into the programs within a program."""
+    for equation in jaxpr.eqns:
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(inner, core.ClosedJaxpr):
+                    yield from inner.consts
+                    yield from _constants(inner.jaxpr)
+                elif isinstance(inner, core.Jaxpr):
+                    yield from _constants(inner)

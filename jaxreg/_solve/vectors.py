@@ -1,0 +1,46 @@
+"""Vectors as lists of real arrays: sums, products and norms over all of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxreg import _numbers
+
+Vector = list[jax.Array]
+
+
+def dtype_of(v: Sequence[Any]) -> Any:
+    """The widest dtype of the arrays, in which the numbers about all of them are."""
+    return functools.reduce(np.promote_types, (x.dtype for x in v))
+
+
+def add(a: Vector, b: Vector) -> Vector:
+    return [x + y for x, y in zip(a, b, strict=True)]
+
+
+def subtract(a: Vector, b: Vector) -> Vector:
+    return [x - y for x, y in zip(a, b, strict=True)]
+
+
+def times(number: jax.Array, v: Vector) -> Vector:
+    return [number.astype(x.dtype) * x for x in v]
+
+
+def choose(condition: jax.Array, a: Vector, b: Vector) -> Vector:
+    return [jnp.where(condition, x, y) for x, y in zip(a, b, strict=True)]
+
+
+def dot(a: Vector, b: Vector) -> jax.Array:
+    return _numbers.total([jnp.sum(x * y) for x, y in zip(a, b, strict=True)])
+
+
+def norm(v: Vector) -> jax.Array:
+    """√Σ|x|², finite at any size of the entries."""
+    sizes = [jnp.squeeze(_numbers.norm(x, None)).astype(dtype_of(v)) for x in v]
+    return jnp.squeeze(_numbers.norm(jnp.stack(sizes), None)) if len(v) > 1 else sizes[0]
