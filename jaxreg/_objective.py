@@ -63,10 +63,10 @@ def regularized(
     >>> float(total), float(parts.data), float(parts.penalty)
     (3.0, 2.5, 0.5)
     """
-    _require(loss, penalty)
+    require_loss_and_penalty("regularized", loss, penalty)
 
     def objective(params: Any, *args: Any, **kwargs: Any) -> tuple[jax.Array, Parts]:
-        data, aux = _parts(loss(params, *args, **kwargs), has_aux)
+        data, aux = data_and_aux("regularized", loss(params, *args, **kwargs), has_aux)
         value = penalty(params)
         widest = np.promote_types(jnp.result_type(data), value.dtype)
         total = jnp.asarray(data).astype(widest) + value.astype(widest)
@@ -75,29 +75,32 @@ def regularized(
     return objective
 
 
-def _require(loss: Any, penalty: Any) -> None:
+def require_loss_and_penalty(owner: str, loss: Any, penalty: Any, rest: str = "") -> None:
+    """Raises unless ``owner`` was given a function and a penalty; ``rest`` is what follows them."""
     if isinstance(loss, Penalty):
         raise TypeError(
-            "regularized: expected a loss and a penalty, got "
+            f"{owner}: expected a loss and a penalty, got "
             + (
-                "two penalties; add them: regularized(loss, p + q)"
+                f"two penalties; add them: {owner}(loss, p + q{rest})"
                 if isinstance(penalty, Penalty)
-                else f"them exchanged; write regularized(loss, {loss!r})"
+                else f"them exchanged; write {owner}(loss, {loss!r}{rest})"
             )
         )
     if not callable(loss):
         raise TypeError(
-            f"regularized: expected the function loss(params, …), got {brief(loss)}; give the "
-            f"function, not its value: regularized(loss, 1e-4 * l2)"
+            f"{owner}: expected the function loss(params, …), got {brief(loss)}; give the "
+            f"function, not its value: {owner}(loss, 1e-4 * l2{rest})"
         )
     if not isinstance(penalty, Penalty):
         raise TypeError(
-            f"regularized: expected a penalty such as 1e-4 * l2, got {brief(penalty)}; "
-            f"for a strength s write regularized(loss, s * l2)"
+            f"{owner}: expected a penalty such as 1e-4 * l2, got {brief(penalty)}; "
+            f"for a strength s write {owner}(loss, s * l2{rest})"
         )
 
 
-def _parts(result: Any, has_aux: bool) -> tuple[Any, Any]:
+def data_and_aux(
+    owner: str, result: Any, has_aux: bool, rest: str = ""
+) -> tuple[Any, Any]:
     """The data loss and what came with it."""
     if not has_aux and not isinstance(result, tuple):
         return result, None
@@ -105,6 +108,7 @@ def _parts(result: Any, has_aux: bool) -> tuple[Any, Any]:
         return result
     expected = "(scalar, aux)" if has_aux else "a scalar"
     raise TypeError(
-        f"regularized: expected a loss that returns {expected} with has_aux={has_aux}, got "
-        f"{brief(result)}; write regularized(loss, penalty, has_aux={not has_aux}) if that is meant"
+        f"{owner}: expected a loss that returns {expected} with has_aux={has_aux}, got "
+        f"{brief(result)}; write {owner}(loss, penalty{rest}, has_aux={not has_aux}) if that is "
+        f"meant"
     )

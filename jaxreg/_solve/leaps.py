@@ -3,7 +3,7 @@
 Once the zeros of a solution are found, what is left is a smooth problem on the others, and one
 step solves it if it is quadratic. Before that a leap may lead anywhere. So it only takes the place
 of momentum: it says from where the next trial starts. It is tried rarely where it was in vain, and
-soon again where it was not; it makes no more than twice as many products as steps were made.
+soon again where it was not, and it makes few more than twice as many products as steps were made.
 
 References: Li, Sun & Toh 2018, *A highly efficient semismooth Newton augmented Lagrangian method
 for solving Lasso problems* (arXiv:1607.05428); Stella, Themelis & Patrinos 2017, *Forward–backward
@@ -23,6 +23,7 @@ from jaxreg._solve.problem import Data, Problem
 from jaxreg._solve.vectors import Vector
 
 FIRST, AGAIN = 8, 2  # steps until a leap, and after one that led far
+SOME = 20  # products in any case
 FAR = 0.1  # of the residual is left
 
 
@@ -35,9 +36,9 @@ class Schedule(NamedTuple):
     now: jax.Array  # a leap is to be made
 
 
-def schedule(dtype: Any) -> Schedule:
+def schedule(dtype: Any, due: Any) -> Schedule:
     first = jnp.full((), FIRST, jnp.int32)
-    return Schedule(first, first, jnp.full((), jnp.inf, dtype), jnp.array(False))
+    return Schedule(jnp.asarray(due, jnp.int32), first, jnp.full((), jnp.inf, dtype), jnp.array(False))
 
 
 def after_step(plan: Schedule, steps: jax.Array, residual: jax.Array) -> Schedule:
@@ -49,10 +50,29 @@ def after_step(plan: Schedule, steps: jax.Array, residual: jax.Array) -> Schedul
     return Schedule(due, gap, jnp.where(now, residual, plan.before), now)
 
 
+def products(plan: Schedule, steps: jax.Array) -> jax.Array:
+    """How many a leap may make: none if it is not to be made, beside problems for which it is."""
+    return jnp.where(plan.now, SOME + 2 * steps, 0)
+
+
+def possible(problem: Problem, w: Vector, data: Data) -> bool:
+    """Whether the loss and the prox have the derivatives that a leap takes."""
+    step = jnp.ones((), vectors.dtype_of(w))
+
+    def product(w: Vector) -> Vector:
+        return slopes(problem, w, problem.gradient(w, data), step, data).matrix(w)
+
+    jax.eval_shape(lambda w: problem.gradient(w, data), w)  # whose errors are the caller's
+    try:
+        jax.eval_shape(product, w)
+    except (TypeError, ValueError, NotImplementedError):
+        return False
+    return True
+
+
 def leap(
     problem: Problem,
-    w: Vector,
-    gradient: Vector,
+    w: Any,
     step: jax.Array,
     data: Data,
     *,
@@ -60,9 +80,9 @@ def leap(
     products: jax.Array,
 ) -> Vector:
     """w − R'(w)⁻¹·R(w) for R(w) = w − prox(w − step·∇f(w); step)."""
-    slope = slopes(problem, w, gradient, step, data)
-    landed = problem.prox(vectors.subtract(w, vectors.times(step, gradient)), step, data)
-    back = vectors.subtract(landed, w)
-    nothing = [jnp.zeros_like(x) for x in w]
+    slope = slopes(problem, w.x, w.gradient, step, data)
+    landed = problem.prox(vectors.subtract(w.x, vectors.times(step, w.gradient)), step, data)
+    back = vectors.subtract(landed, w.x)
+    nothing = [jnp.zeros_like(x) for x in w.x]
     y = conjugate.solve(slope.matrix, slope.right(back, nothing), tolerance, products)
     return vectors.add(landed, slope.prox(y))

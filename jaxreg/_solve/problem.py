@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
+from jaxreg import _numbers, _trees
+from jaxreg._penalty.constraint import Gradientless
 from jaxreg._penalty.penalty import Penalty
 from jaxreg._solve import vectors
 from jaxreg._solve.layout import Layout
@@ -30,7 +31,6 @@ class Problem:
 
     layout: Layout
     loss: Traced
-    twice: bool = True  # whether the loss and the prox have the derivatives that a leap takes
 
     def data_loss(self, w: Vector, data: Data) -> jax.Array:
         return self.loss(w, data.operands)[0]
@@ -49,4 +49,11 @@ class Problem:
         return self.layout.split(data.penalty.prox(self.tree(w, data), step))
 
     def penalty(self, w: Vector, data: Data) -> jax.Array:
-        return jnp.asarray(data.penalty(self.tree(w, data))).astype(vectors.dtype_of(w))
+        """Its value; what is constant where it has a derivative is not differentiated by w."""
+        leaves = _trees.leaves(self.tree(w, data))
+        held = _trees.leaves(self.tree(jax.lax.stop_gradient(w), data))
+        values = [
+            term.value(held if isinstance(term.unit, Gradientless) else leaves)
+            for term in data.penalty.terms
+        ]
+        return _numbers.total(values).astype(vectors.dtype_of(w))

@@ -36,7 +36,7 @@ class Traced:
 def traced(
     function: Callable[..., Any], vector: Any, args: Any, key: Any
 ) -> tuple[Traced, list[Any], Any]:
-    """The program of ``function(vector, args)``, its operands, and the structure of its result.
+    """The program of ``function(vector, args)``, its operands, and the shapes of its result.
 
     Another function, by ``key``, is another program, even if it looks the same: derivatives that
     people define themselves do not show.
@@ -55,7 +55,7 @@ def traced(
     closed, shapes = jax.make_jaxpr(of_arrays, return_shape=True)(vector, numbers)
     constants = tuple(id(x) for x in _constants(closed.jaxpr))
     program = Traced(closed.jaxpr, _key(key), str(closed.jaxpr), constants)
-    return program, [*closed.consts, *numbers], jax.tree.structure(shapes)
+    return program, [*closed.consts, *numbers], shapes
 
 
 def _is_operand(leaf: Any) -> bool:

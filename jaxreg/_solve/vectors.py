@@ -42,5 +42,9 @@ def dot(a: Vector, b: Vector) -> jax.Array:
 
 def norm(v: Vector) -> jax.Array:
     """√Σ|x|², finite at any size of the entries."""
-    sizes = [jnp.squeeze(_numbers.norm(x, None)).astype(dtype_of(v)) for x in v]
-    return jnp.squeeze(_numbers.norm(jnp.stack(sizes), None)) if len(v) > 1 else sizes[0]
+    dtype = dtype_of(v)
+    sizes = [jnp.max(jnp.abs(x), initial=0).astype(dtype) for x in v]
+    largest = functools.reduce(jnp.maximum, sizes)
+    unit = jnp.where((largest > 0) & (largest < jnp.inf), largest, 1)
+    small = [x / unit.astype(x.dtype) for x in v]
+    return unit * jnp.sqrt(dot(small, small))

@@ -1,0 +1,185 @@
+"""Solutions of loss + penalty: `solve`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from jaxreg import _numbers
+from jaxreg._messages.brief import brief
+from jaxreg._messages.calls import explained
+from jaxreg._objective import Parts, data_and_aux, require_loss_and_penalty
+from jaxreg._penalty.penalty import Penalty
+from jaxreg._solve import vectors
+from jaxreg._solve.descent import Limits
+from jaxreg._solve.implicit import minimum
+from jaxreg._solve.layout import laid_out
+from jaxreg._solve.problem import Data, Problem
+from jaxreg._solve.solution import Solution, together
+from jaxreg._solve.traced import traced
+from jaxreg._solve.vectors import Vector
+from jaxreg._trees import leaves_of
+from jaxreg.diagnostics import optimality
+
+REST = ", params, …"  # of a call, after the loss and the penalty
+
+
+@explained
+def solve(
+    loss: Callable[..., Any],
+    penalty: Penalty,
+    params: Any,
+    *args: Any,
+    tolerance: float | None = None,
+    max_steps: int = 10_000,
+    has_aux: bool = False,
+) -> Solution:
+    """docstring"""
+    given = stated("solve", loss, penalty, params, args, has_aux)
+    limits = limited("solve", given.start, tolerance, max_steps)
+    ended = _solved(given.problem, given.start, given.data, limits)
+    require_start("solve", ended)
+    return solution(given, ended)
+
+
+class Given(NamedTuple):
+    """A call, checked and traced."""
+
+    problem: Problem
+    start: Vector
+    data: Data
+    aux: Any  # the structure of what the loss returns beside its value
+
+
+class Ended(NamedTuple):
+    """What is known where a descent ended."""
+
+    w: Vector
+    loss: jax.Array
+    penalty: jax.Array
+    aux: list[jax.Array]
+    optimality: dict[str, jax.Array]
+    tolerance: jax.Array
+    steps: jax.Array
+    converged: jax.Array
+    started: jax.Array
+    step: jax.Array
+    scale: jax.Array
+
+
+def stated(
+    owner: str, loss: Any, penalty: Any, params: Any, args: tuple[Any, ...], has_aux: bool
+) -> Given:
+    """The problem that a call states."""
+    require_loss_and_penalty(owner, loss, penalty, REST)
+    layout, start, others = laid_out(params, leaves_of(owner, params))
+    _require_precision(owner, start)
+
+    def of_vector(vector: Vector, args: tuple[Any, ...]) -> tuple[Any, Any]:
+        result = loss(layout.join(vector, others), *args)
+        data, aux = data_and_aux(owner, result, has_aux, REST)
+        _require_scalar(owner, data)
+        return data, aux
+
+    program, operands, (_, aux) = traced(of_vector, start, args, loss)
+    data = Data(penalty, operands, others)
+    return Given(Problem(layout, program), start, data, jax.tree.structure(aux))
+
+
+def _require_precision(owner: str, vector: Vector) -> None:
+    low = [x.dtype for x in vector if jnp.finfo(x.dtype).bits < 32]
+    if low:
+        raise TypeError(
+            f"{owner}: expected parameters of float32 or more, got {low[0]}, in which a solution "
+            f"has hardly three digits; solve in float32 and round it: "
+            f"jax.tree.map(lambda w: w.astype('float32'), params)"
+        )
+
+
+def _require_scalar(owner: str, data: Any) -> None:
+    shape, dtype = jnp.shape(data), jnp.result_type(data)
+    if shape:
+        raise TypeError(
+            f"{owner}: expected a loss that returns a scalar, got {dtype} of shape {shape}; "
+            f"return its mean: jnp.mean(…)"
+        )
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(
+            f"{owner}: expected a loss that returns a real floating-point number, got {dtype}; "
+            f"it must be differentiable"
+        )
+
+
+def limited(owner: str, start: Vector, tolerance: Any, max_steps: Any) -> Limits:
+    """When to stop: by default where half as many digits again as half of them are right."""
+    dtype = vectors.dtype_of(start)
+    if tolerance is None:
+        tolerance = float(np.finfo(dtype).eps) ** (2 / 3)
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        raise ValueError(
+            f"{owner}: max_steps: expected an integer of at least 1, got {brief(max_steps)}"
+        )
+    tolerance = _numbers.positive("tolerance", tolerance)
+    return Limits(_numbers.scalar("tolerance", tolerance, dtype), jnp.asarray(max_steps, jnp.int32))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _solved(problem: Problem, start: Vector, data: Data, limits: Limits) -> Ended:
+    return ended(problem, start, data, limits)
+
+
+def ended(problem: Problem, start: Vector, data: Data, limits: Limits) -> Ended:
+    """Descends, and takes stock."""
+    found = minimum(problem, start, data, limits)
+    loss, *aux = problem.loss(found.w, data.operands)
+    left = _optimality(problem, *jax.lax.stop_gradient((found.w, found.gradient, found.step, data)))
+    near = together(left) <= 2 * found.threshold
+    return Ended(
+        w=found.w,
+        loss=loss,
+        penalty=problem.penalty(found.w, data),
+        aux=aux,
+        optimality=left,
+        tolerance=2 * found.threshold,
+        steps=found.steps,
+        converged=near & found.settled & jnp.isfinite(loss),
+        started=found.started,
+        step=found.step,
+        scale=found.scale,
+    )
+
+
+def _optimality(
+    problem: Problem, w: Vector, gradient: Vector, step: jax.Array, data: Data
+) -> dict[str, jax.Array]:
+    trees = problem.tree(w, data), problem.tree(gradient, data)
+    return optimality(data.penalty, *trees, step)
+
+
+def require_start(owner: str, end: Ended) -> None:
+    """Raises if the descent is known to have started where the loss is not finite."""
+    if isinstance(end.started, Tracer) or np.all(end.started):
+        return
+    raise ValueError(
+        f"{owner}: expected a finite loss and gradient at params, where the search starts, got "
+        f"{float(np.ravel(end.loss)[0])} as the loss; start elsewhere, or look for NaN in the data"
+    )
+
+
+def solution(given: Given, end: Ended) -> Solution:
+    """The solution in the form of the parameters."""
+    return Solution(
+        params=given.problem.tree(end.w, given.data),
+        value=end.loss.astype(end.penalty.dtype) + end.penalty,
+        parts=Parts(end.loss, end.penalty, jax.tree.unflatten(given.aux, end.aux)),
+        optimality=end.optimality,
+        steps=end.steps,
+        converged=end.converged,
+        tolerance=end.tolerance,
+    )
