@@ -10,7 +10,7 @@ import jax
 
 from jaxreg import _numbers, _trees
 from jaxreg._penalty.constraint import Gradientless
-from jaxreg._penalty.penalty import Penalty
+from jaxreg._penalty.penalty import Penalty, Sum
 from jaxreg._solve import vectors
 from jaxreg._solve.layout import Layout
 from jaxreg._solve.traced import Traced
@@ -57,3 +57,9 @@ class Problem:
             for term in data.penalty.terms
         ]
         return _numbers.total(values).astype(vectors.dtype_of(w))
+
+
+def scaled(penalty: Penalty, strength: jax.Array) -> Penalty:
+    """strength · penalty, and constraints, which have no strength, as they are."""
+    terms = penalty.terms
+    return Sum(tuple(term if term.unit.constraint else term.times(strength) for term in terms))

@@ -61,6 +61,7 @@ class Ended(NamedTuple):
     """What is known where a descent ended."""
 
     w: Vector
+    gradient: Vector
     loss: jax.Array
     penalty: jax.Array
     aux: list[jax.Array]
@@ -142,6 +143,7 @@ def ended(problem: Problem, start: Vector, data: Data, limits: Limits) -> Ended:
     near = together(left) <= 2 * found.threshold
     return Ended(
         w=found.w,
+        gradient=found.gradient,
         loss=loss,
         penalty=problem.penalty(found.w, data),
         aux=aux,
