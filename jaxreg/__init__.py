@@ -22,6 +22,8 @@ The map of the house, from the ground up:
   - constraints: `non_negative`, `box`, `max_norm`
 - which leaves: `where`, `weights`, `biases`; `describe` shows what a rule covers.
 - in a loss: `regularized(loss, penalty)` returns the total and its `Parts`.
+- the solution of loss + penalty: `solve(loss, penalty, params)` returns a `Solution`, with
+  derivatives; `path` follows it over strengths and returns a `Path`.
 - in an optax chain: `add_penalty_gradient` first (coupled), or `decoupled_decay`,
   `proximal_step` or `project` last; `jaxreg.testing.check_transform` proves your own.
 - of any optimizer, `audit(optimizer, params)` tells what it does to weights: an `Audit` of
@@ -70,6 +72,10 @@ from jaxreg._penalty.penalty import Penalty as Penalty
 from jaxreg._select.select import biases as biases
 from jaxreg._select.select import weights as weights
 from jaxreg._select.select import where as where
+from jaxreg._solve.path import path as path
+from jaxreg._solve.result import Path as Path
+from jaxreg._solve.solution import Solution as Solution
+from jaxreg._solve.solve import solve as solve
 from jaxreg._sweep.grid import grid as grid
 from jaxreg._sweep.run import Sweep as Sweep
 from jaxreg._sweep.run import lower_sweep as lower_sweep

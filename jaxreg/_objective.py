@@ -98,9 +98,7 @@ def require_loss_and_penalty(owner: str, loss: Any, penalty: Any, rest: str = ""
         )
 
 
-def data_and_aux(
-    owner: str, result: Any, has_aux: bool, rest: str = ""
-) -> tuple[Any, Any]:
+def data_and_aux(owner: str, result: Any, has_aux: bool, rest: str = "") -> tuple[Any, Any]:
     """The data loss and what came with it."""
     if not has_aux and not isinstance(result, tuple):
         return result, None

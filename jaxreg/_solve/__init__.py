@@ -1,9 +1,11 @@
 """Solutions of loss + penalty, their derivatives, and the path of them over strengths.
 
-- parameters as lists of real arrays, and back; the loss as a program: `layout`, `traced`
-- what the method computes with, of one such list: `vectors`; of the problem: `problem`
-- accelerated proximal gradient descent, in one loop: `descent`
-- derivatives of the solution through the fixed point of the prox: `implicit`, `conjugate`
-- what people call: `solve`, which returns a `solution`; `path`, which returns a `result`
-- what the data determine of the parameters along a path: `freedom`
+- parameters as lists of real arrays and back, `layout`; the arithmetic of such lists, `vectors`
+- the loss as a program, `traced`; loss and penalty together, `problem`
+- accelerated proximal gradient descent: its loop, `descent`; what a turn does, `turns`; Newton
+  steps in between, `leaps`
+- the equation of a solution and its linear systems: `fixed_point`, `conjugate`; the derivatives of
+  the solution by it: `implicit`
+- what people call and get: `solve`, `solution`; `path`, its programs in `series`, its `result` with
+  the `freedom` at each strength
 """

@@ -19,7 +19,7 @@ class State(NamedTuple):
     left: Vector  # right − matrix·x
     way: Vector
     square: jax.Array  # ‖left‖²
-    count: jax.Array
+    made: jax.Array  # products
 
 
 def solve(matrix: Map, right: Vector, tolerance: Any, count: Any) -> Vector:
@@ -33,7 +33,7 @@ def solve(matrix: Map, right: Vector, tolerance: Any, count: Any) -> Vector:
     bound = jnp.square(jnp.asarray(tolerance, size.dtype))
 
     def going(state: State) -> jax.Array:
-        return (state.square > bound) & (state.count < count)
+        return (state.square > bound) & (state.made < count)
 
     def body(state: State) -> State:
         image = matrix(state.way)
@@ -44,7 +44,7 @@ def solve(matrix: Map, right: Vector, tolerance: Any, count: Any) -> Vector:
         square = vectors.dot(left, left)
         way = vectors.add(left, vectors.times(square / state.square, state.way))
         x = vectors.add(state.x, vectors.times(length, state.way))
-        return State(x, left, way, jnp.where(fine, square, 0), state.count + 1)
+        return State(x, left, way, jnp.where(fine, square, 0), state.made + 1)
 
     zero = [jnp.zeros_like(x) for x in right]
     start = State(zero, unit, unit, vectors.dot(unit, unit), jnp.zeros((), jnp.int32))

@@ -61,11 +61,11 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
     leaping = leaps.possible(problem, start, data)
 
     def turn(state: State) -> State:
-        loss, gradient = problem.with_gradient(state.x, data)
+        here = problem.point(state.x, data)
         state = jax.lax.cond(
             state.ahead,
-            lambda: turns.arrived(state, loss, gradient),
-            lambda: turns.tried(state, loss, gradient, problem.penalty(state.x, data)),
+            lambda: turns.arrived(state, here),
+            lambda: turns.tried(state, here, problem.penalty(here.x, data)),
         )
         x = jax.lax.cond(state.ahead, lambda: state.x, lambda: _trial(problem, state, data))
         if leaping:

@@ -11,11 +11,11 @@ the support, so that it is the system of step·H on the support.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
-from jaxreg._solve import conjugate, vectors
+from jaxreg._solve import vectors
 from jaxreg._solve.conjugate import Map
 from jaxreg._solve.problem import Data, Problem
 from jaxreg._solve.vectors import Vector

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from jaxreg._solve import conjugate, vectors
 from jaxreg._solve.fixed_point import slopes
-from jaxreg._solve.problem import Data, Problem
+from jaxreg._solve.problem import Data, Point, Problem
 from jaxreg._solve.vectors import Vector
 
 FIRST, AGAIN = 8, 2  # steps until a leap, and after one that led far
@@ -38,7 +38,9 @@ class Schedule(NamedTuple):
 
 def schedule(dtype: Any, due: Any) -> Schedule:
     first = jnp.full((), FIRST, jnp.int32)
-    return Schedule(jnp.asarray(due, jnp.int32), first, jnp.full((), jnp.inf, dtype), jnp.array(False))
+    return Schedule(
+        jnp.asarray(due, jnp.int32), first, jnp.full((), jnp.inf, dtype), jnp.array(False)
+    )
 
 
 def after_step(plan: Schedule, steps: jax.Array, residual: jax.Array) -> Schedule:
@@ -72,7 +74,7 @@ def possible(problem: Problem, w: Vector, data: Data) -> bool:
 
 def leap(
     problem: Problem,
-    w: Any,
+    w: Point,
     step: jax.Array,
     data: Data,
     *,

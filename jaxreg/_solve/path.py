@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,17 +14,13 @@ from jaxreg import _numbers
 from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._penalty.penalty import Penalty
-from jaxreg._solve import freedom, turns, vectors
-from jaxreg._solve.descent import Limits
-from jaxreg._solve.problem import Data, Problem, scaled
+from jaxreg._solve import freedom, vectors
 from jaxreg._solve.result import Path
+from jaxreg._solve.series import Plan, along
 from jaxreg._solve.solution import Solution
-from jaxreg._solve.solve import Ended, Given, ended, limited, require_start, solution, stated
-from jaxreg._solve.vectors import Vector
+from jaxreg._solve.solve import Given, limited, require_start, solution, stated
 from jaxreg.diagnostics import strength_max
 
-ALL_ZERO = 1e30  # a strength above which nothing penalised is left
-SOON = 2  # steps until the first leap, from a solution nearby
 GIVE = "give strengths=[…], the numbers to multiply it by"
 
 
@@ -44,7 +39,56 @@ def path(
     has_aux: bool = False,
     degrees_of_freedom: bool | None = None,
 ) -> Path:
-    """docstring"""
+    """The solutions of loss + strength · penalty over a series of strengths, as one program.
+
+    From the strength above which all that is penalised is zero (`jaxreg.diagnostics.strength_max`,
+    parameters without a penalty at their optimum) down to ``ratio`` of it, in equal steps of the
+    logarithm, each from the solution before; or for ``strengths`` of your own, in their order. It
+    shows what enters when, and choosing a strength is choosing a row: by the data loss of examples
+    that were left out, not by that of the table, which only falls.
+
+    Not convex problems have other stationary points; a path from above finds those that hang
+    together with zero. For them, and for penalties that make nothing zero, give ``strengths``.
+
+    Args:
+      loss, params, *args, tolerance, max_steps, has_aux: as for `solve`.
+      penalty: which each strength multiplies; with strength 1 in it the strengths are those of
+        `solve`. In a sum the ratios are kept; constraints hold throughout.
+      strengths: a series of numbers; None for ``count`` of them from the top.
+      count: how many.
+      ratio: the last beside the first.
+      side_by_side: all at once from ``params`` by `jax.vmap`, instead of each from the one before:
+        more work, and for accelerators often less time.
+      degrees_of_freedom: whether to compute them: by default up to 256 parameters, and beyond where
+        it is counting (``l1``, ``l0``, bounds). True costs p products with the second derivative of
+        the loss and an eigenvalue problem of size p for each strength.
+
+    Returns:
+      A `Path`: ``strengths``, ``params``, ``value``, ``parts``, ``optimality``, ``steps``,
+      ``converged``, ``tolerance``, ``degrees_of_freedom``, ``supports``, ``zeros``, ``entered``;
+      ``path[i]`` is one `Solution`, and printing it shows a table. Derivatives as of `solve`; the
+      series of strengths counts as given.
+
+    Raises:
+      TypeError: as `solve` does; if ``strengths`` is no series of numbers; if it is None and the
+        penalty is none that some strength makes zero.
+      ValueError: as `solve` does; if ``strengths`` are negative or not finite, ``count`` is below 2
+        or ``ratio`` not between 0 and 1.
+
+    >>> from jaxreg import l1
+    >>> def loss(w, x, y):
+    ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
+    >>> x, y = jnp.eye(4)[:, :3], jnp.array([4.0, -2.0, 0.3, 0.0])
+    >>> path(loss, l1, jnp.zeros(3), x, y, strengths=[1.5, 0.4, 0.01])
+    strength  not zero  freedom  data loss  steps  enters
+    1.5       0         0        2.5113     1
+    0.4       2         2        0.65125    1      [0] [1]
+    0.01      3         3        0.0006     1      [2]
+    3 strengths, 3 numbers; all converged
+
+    References: Friedman, Hastie & Tibshirani 2010, *Regularization paths for generalized linear
+    models via coordinate descent*.
+    """
     given = stated("path", loss, penalty, params, args, has_aux)
     limits = limited("path", given.start, tolerance, max_steps)
     from_top = strengths is None
@@ -54,20 +98,12 @@ def path(
     factors = _falling(count, ratio, dtype) if from_top else _checked(strengths, dtype)
     way = freedom.way_for(penalty, sum(x.size for x in given.start), degrees_of_freedom)
     plan = Plan(from_top, side_by_side, way)
-    strengths, ends, free = _along(given.problem, given.start, given.data, factors, limits, plan)
+    strengths, ends, free = along(given.problem, given.start, given.data, factors, limits, plan)
     require_start("path", ends)
     _require_top(penalty, strengths)
     found = solution(given, ends)
     fields = {name: getattr(found, name) for name in Solution.__dataclass_fields__}
     return Path(strengths=strengths, **fields, degrees_of_freedom=free)
-
-
-class Plan(NamedTuple):
-    """What of a path is known before the program runs; hashable."""
-
-    from_top: bool  # the strengths are multiples of the largest, which is to be found
-    side_by_side: bool
-    freedom: freedom.Way
 
 
 def _falling(count: Any, ratio: Any, dtype: Any) -> jax.Array:
@@ -103,98 +139,12 @@ def _require_norms(penalty: Penalty, given: Given) -> None:
     try:
         jax.eval_shape(strength_max, penalty, given.problem.tree(given.start, given.data))
     except TypeError as error:
-        raise TypeError(f"path: without strengths it starts at strength_max. {error}; {GIVE}") from None
+        raise TypeError(f"path: without strengths: {error}; {GIVE}") from None
 
 
 def _require_top(penalty: Penalty, strengths: jax.Array) -> None:
     if isinstance(strengths, Tracer) or np.all(np.isfinite(strengths)):
         return
     raise ValueError(
-        f"path: expected a penalty that some strength makes zero, such as l1, got {penalty!r}; {GIVE}"
+        f"path: expected a penalty that makes parameters zero, such as l1, got {penalty!r}; {GIVE}"
     )
-
-
-@functools.partial(jax.jit, static_argnums=(0, 5))
-def _along(
-    problem: Problem, start: Vector, data: Data, factors: jax.Array, limits: Limits, plan: Plan
-) -> tuple[jax.Array, Ended, jax.Array]:
-    """The strengths, the ends and the degrees of freedom, each with a leading axis."""
-    many = _side_by_side if plan.side_by_side else _one_after_another
-    return many(problem, start, data, factors, limits, plan)
-
-
-def _end(problem: Problem, w: Vector, data: Data, limits: Limits, plan: Plan) -> Any:
-    end = ended(problem, w, data, limits)
-    free = freedom.degrees_of_freedom(problem, end.w, end.gradient, end.step, data, plan.freedom)
-    return end, free
-
-
-def _one_after_another(
-    problem: Problem, start: Vector, data: Data, factors: jax.Array, limits: Limits, plan: Plan
-) -> tuple[jax.Array, Ended, jax.Array]:
-    """Each from the solution before; the first, where all is zero, only tells the largest."""
-    unit = jnp.ones_like(factors[0])
-
-    def body(before: Carry, now: tuple[jax.Array, jax.Array]) -> tuple[Carry, Any]:
-        factor, is_null = now
-        strength = jnp.where(is_null, ALL_ZERO, before.top * factor)
-        there = data._replace(penalty=scaled(data.penalty, strength))
-        end, free = _end(problem, before.w, there, before.limits, plan)
-        top = before.top
-        if plan.from_top:
-            top = jax.lax.cond(is_null, lambda: _top(problem, end, data), lambda: before.top)
-        usable = jnp.isfinite(end.loss)
-        w = vectors.choose(usable, end.w, start)
-        return Carry(w, _nearby(before.limits, end), top), (strength, end, free)
-
-    is_null = jnp.zeros(len(factors), bool)
-    if plan.from_top:
-        factors, is_null = jnp.concatenate([unit[None], factors]), jnp.append(True, is_null)
-    _, found = jax.lax.scan(body, Carry(start, _as_arrays(limits, unit), unit), (factors, is_null))
-    return jax.tree.map(lambda x: x[1:], found) if plan.from_top else found
-
-
-class Carry(NamedTuple):
-    """What one solution hands to the next."""
-
-    w: Vector
-    limits: Limits
-    top: jax.Array
-
-
-def _as_arrays(limits: Limits, unit: jax.Array) -> Limits:
-    numbers = [unit * x for x in (limits.step, limits.growth, limits.scale)]
-    leap = jnp.asarray(limits.leap, jnp.int32)
-    return Limits(limits.tolerance, limits.steps, *numbers, leap=leap)
-
-
-def _nearby(limits: Limits, end: Ended) -> Limits:
-    return limits._replace(
-        step=end.step,
-        growth=jnp.full_like(limits.growth, turns.GROWTH),
-        scale=jnp.maximum(limits.scale, jnp.where(jnp.isfinite(end.scale), end.scale, 0)),
-        leap=jnp.full_like(limits.leap, SOON),
-    )
-
-
-def _top(problem: Problem, end: Ended, data: Data) -> jax.Array:
-    """The largest strength: a little more, for rounding, than where the first entry becomes zero."""
-    gradient = jax.lax.stop_gradient(end.gradient)
-    top = strength_max(jax.lax.stop_gradient(data.penalty), problem.tree(gradient, data))
-    return top.astype(end.step.dtype) * (1 + 4 * jnp.finfo(end.step.dtype).eps)
-
-
-def _side_by_side(
-    problem: Problem, start: Vector, data: Data, factors: jax.Array, limits: Limits, plan: Plan
-) -> tuple[jax.Array, Ended, jax.Array]:
-    """All from the start."""
-    top = jnp.ones_like(factors[0])
-    if plan.from_top:
-        zeroing = data._replace(penalty=scaled(data.penalty, top * ALL_ZERO))
-        top = _top(problem, ended(problem, start, zeroing, limits), data)
-
-    def one(strength: jax.Array) -> tuple[Ended, jax.Array]:
-        there = data._replace(penalty=scaled(data.penalty, strength))
-        return _end(problem, start, there, limits, plan)
-
-    return top * factors, *jax.vmap(one)(top * factors)

@@ -25,6 +25,14 @@ class Data(NamedTuple):
     others: Sequence[Any]  # of the tree of parameters
 
 
+class Point(NamedTuple):
+    """Where the loss is known."""
+
+    x: Vector
+    loss: jax.Array
+    gradient: Vector
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """What of a problem is known before the program runs; hashable."""
@@ -38,9 +46,9 @@ class Problem:
     def gradient(self, w: Vector, data: Data) -> Vector:
         return jax.grad(self.data_loss)(w, data)
 
-    def with_gradient(self, w: Vector, data: Data) -> tuple[jax.Array, Vector]:
-        value, gradient = jax.value_and_grad(self.data_loss)(w, data)
-        return value.astype(vectors.dtype_of(w)), gradient
+    def point(self, x: Vector, data: Data) -> Point:
+        loss, gradient = jax.value_and_grad(self.data_loss)(x, data)
+        return Point(x, loss.astype(vectors.dtype_of(x)), gradient)
 
     def tree(self, w: Vector, data: Data) -> Any:
         return self.layout.join(w, data.others)

@@ -12,8 +12,8 @@ from jax.core import Tracer
 from jaxreg._messages import table
 from jaxreg._objective import Parts
 from jaxreg._solve.solution import Solution
-from jaxreg._trees import pytree
 from jaxreg._trees import leaves as leaves_by_name
+from jaxreg._trees import pytree
 
 MOST_ROWS, MOST_NAMES = 40, 3
 

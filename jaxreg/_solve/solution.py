@@ -67,9 +67,7 @@ def _counted(solution: Solution) -> str:
     open_ = [tuple(map(int, i)) for i in np.argwhere(~converged)[:5]]
     rest = "" if count == converged.size else f"; NOT converged: {', '.join(map(_index, open_))}"
     more = ", …" if converged.size - count > 5 else ""
-    return (
-        f"Solution({count} of {converged.size} converged, at most {steps} steps{rest}{more})"
-    )
+    return f"Solution({count} of {converged.size} converged, at most {steps} steps{rest}{more})"
 
 
 def _index(index: tuple[int, ...]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+from jax.core import eval_jaxpr
 from jax.extend import core
 
 from jaxreg._messages.brief import is_array
@@ -30,7 +31,7 @@ class Traced:
 
     def __call__(self, vector: Sequence[jax.Array], operands: Sequence[Any]) -> list[jax.Array]:
         count = len(self.jaxpr.constvars)
-        return jax.core.eval_jaxpr(self.jaxpr, operands[:count], *vector, *operands[count:])
+        return eval_jaxpr(self.jaxpr, operands[:count], *vector, *operands[count:])
 
 
 def traced(

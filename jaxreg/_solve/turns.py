@@ -8,20 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg._solve import leaps, vectors
+from jaxreg._solve.problem import Point
 from jaxreg._solve.vectors import Vector
 
 FIRST_GROWTH, GROWTH = 8.0, 1.1  # of the step a turn, before it was once too long and after
 SHORTEST = 1 / 32  # of a step is tried next where it was too long
 ROUNDING = 4  # units in the last place by which the objective is off
 SEEN = 1e3  # units in the last place: how large a difference must be to have three digits
-
-
-class Point(NamedTuple):
-    """Where the loss is known."""
-
-    x: Vector
-    loss: jax.Array
-    gradient: Vector
 
 
 class State(NamedTuple):
@@ -65,13 +58,13 @@ def first(w: Vector, step: jax.Array, growth: jax.Array, scale: jax.Array, leap:
     )
 
 
-def arrived(state: State, loss: jax.Array, gradient: Vector) -> State:
+def arrived(state: State, here: Point) -> State:
     """The loss is known where momentum led, or at the start.
 
     If it alone is above the objective, or not finite, back to w.
     """
-    here, size, start = Point(state.x, loss, gradient), vectors.norm(gradient), state.plain
-    fine = jnp.isfinite(loss) & jnp.isfinite(size) & (loss <= state.objective)
+    size, start = vectors.norm(here.gradient), state.plain
+    fine = jnp.isfinite(here.loss) & jnp.isfinite(size) & (here.loss <= state.objective)
     w = _choose(start, here, state.w)
     return state._replace(
         ahead=jnp.array(False),
@@ -84,16 +77,15 @@ def arrived(state: State, loss: jax.Array, gradient: Vector) -> State:
     )
 
 
-def tried(state: State, loss: jax.Array, gradient: Vector, penalty: jax.Array) -> State:
+def tried(state: State, here: Point, penalty: jax.Array) -> State:
     """The loss is known at a trial: accept it, or try again, a shorter step or without momentum."""
-    here, moved = Point(state.x, loss, gradient), vectors.subtract(state.x, state.v.x)
+    moved = vectors.subtract(here.x, state.v.x)
     bent = _curvature(state, here, moved) * state.step
-    fits = jnp.isfinite(vectors.norm(gradient)) & (bent <= 1)
-    objective = loss + penalty
-    slack = ROUNDING * jnp.finfo(loss.dtype).eps * jnp.abs(state.objective)
+    fits = jnp.isfinite(vectors.norm(here.gradient)) & (bent <= 1)
+    objective, eps = here.loss + penalty, jnp.finfo(bent.dtype).eps
+    slack = ROUNDING * eps * jnp.abs(state.objective)
     falls = state.plain | ~(objective > state.objective + slack)
-    least = jnp.finfo(loss.dtype).eps * vectors.norm(state.v.x)
-    nowhere = vectors.norm(moved) <= least
+    nowhere = vectors.norm(moved) <= eps * vectors.norm(state.v.x)
     astray = ~state.plain & (fits | nowhere)
     shortened = _shortened(state, bent)._replace(going=~nowhere)
     otherwise = _choose(astray, _without_momentum(state), shortened)
@@ -133,7 +125,7 @@ def _accepted(
     state: State, here: Point, objective: jax.Array, moved: Vector, bent: jax.Array
 ) -> State:
     """The trial is w; momentum leads on from it, unless that would be uphill, or a leap is due."""
-    forward = vectors.subtract(state.x, state.w.x)
+    forward = vectors.subtract(here.x, state.w.x)
     turned = vectors.subtract(here.gradient, state.v.gradient)
     pull = vectors.times(1 / state.step, moved)
     residual = vectors.norm(vectors.subtract(turned, pull))
@@ -146,7 +138,7 @@ def _accepted(
     shortest = jnp.minimum(shortest, state.shortest)
     longer = state.step * jnp.clip(0.9 / jnp.maximum(bent, 0.01), 1, state.growth)
     return state._replace(
-        x=vectors.add(state.x, vectors.times(momentum, forward)),
+        x=vectors.add(here.x, vectors.times(momentum, forward)),
         ahead=~plain,
         w=here,
         objective=objective,

@@ -32,7 +32,7 @@ ROOMS = {
         *("_penalty", "_describe"),  # 2: unit, term, penalty
         "_catalogue",  # 3: the penalties
         *("_objective", "diagnostics"),  # 4: the loss in parts, and what is measured
-        *("_transforms", "convert"),  # 5: optax, and other conventions
+        *("_transforms", "convert", "_solve"),  # 5: optax, other conventions, solutions
         *("testing", "_audit", "_sweep"),  # 6: tools
         "__init__",  # 7: the public names
     ),
