@@ -13,8 +13,7 @@ from jaxreg._solve.vectors import Vector
 
 FIRST_GROWTH, GROWTH = 8.0, 1.1  # of the step a turn, before it was once too long and after
 SHORTEST = 1 / 32  # of a step is tried next where it was too long
-ROUNDING = 4  # units in the last place by which the objective is off
-SEEN = 1e3  # units in the last place: how large a difference must be to have three digits
+ROUNDING = 1e3  # units in the last place by which a loss may be off: a sum over many examples
 
 
 class State(NamedTuple):
@@ -102,7 +101,7 @@ def _curvature(state: State, here: Point, moved: Vector) -> jax.Array:
     way = vectors.times(1 / jnp.where(length > 0, length, 1), moved)
     beyond = here.loss - state.v.loss - length * vectors.dot(state.v.gradient, way)
     turned = vectors.dot(vectors.subtract(here.gradient, state.v.gradient), way)
-    rounding = SEEN * jnp.finfo(length.dtype).eps
+    rounding = ROUNDING * jnp.finfo(length.dtype).eps
     seen = jnp.abs(beyond) > rounding * jnp.maximum(jnp.abs(here.loss), jnp.abs(state.v.loss))
     turned = jnp.where(jnp.abs(turned) > rounding * state.scale, turned, 0)
     curvature = jnp.where(seen, 2 * beyond / length, turned) / length
