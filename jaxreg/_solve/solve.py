@@ -106,8 +106,9 @@ def solve(
     >>> found = solve(loss, 0.25 * l1, jnp.zeros(3), x, y)
     >>> found.params, bool(found.converged)
     (Array([ 3., -1.,  0.], dtype=float32), True)
-    >>> jax.jacobian(lambda strength: solve(loss, strength * l1, jnp.zeros(3), x, y).params)(0.25)
-    Array([-4.,  4.,  0.], dtype=float32)
+    >>> by_strength = jax.jacobian(lambda s: solve(loss, s * l1, jnp.zeros(3), x, y).params)
+    >>> by_strength(0.25).round(3).tolist()
+    [-4.0, 4.0, 0.0]
 
     References: Beck & Teboulle 2009, *A fast iterative shrinkage-thresholding algorithm*;
     O'Donoghue & Candès 2015, *Adaptive restart for accelerated gradient schemes* (arXiv:1204.3982);
