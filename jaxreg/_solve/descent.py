@@ -29,6 +29,7 @@ from jaxreg._solve.problem import Data, Problem
 from jaxreg._solve.turns import State
 from jaxreg._solve.vectors import Vector
 
+AFTER_ALL = 1e-3  # of the largest gradient on the way counts in any case
 ROUNDING = 4  # units in the last place by which w is off
 
 
@@ -84,7 +85,7 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
     return Found(
         w=end.w.x,
         gradient=end.w.gradient,
-        step=end.step,
+        step=end.taken,
         scale=end.scale,
         threshold=bound,
         settled=end.residual <= bound,
@@ -96,14 +97,16 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
 def _threshold(state: State, limits: Limits) -> jax.Array:
     """The residual that counts as none.
 
-    It is small beside the gradients on the way, and a step of it small beside w and beside steps on
-    the way; or it is what rounding of w makes. Where the loss falls forever, ever more gently, the
-    gradient vanishes and steps do not.
+    It is small beside the gradients here and on the way, and a step of it small beside w and beside
+    steps on the way; or it is what rounding of w makes. Where the loss falls forever, ever more
+    gently, the gradient vanishes and steps do not.
     """
-    size, eps = vectors.norm(state.w.x), jnp.finfo(state.step.dtype).eps
-    lengths = (state.scale * state.shortest + size) / state.step
-    scale = jnp.where(jnp.isfinite(state.shortest), jnp.minimum(state.scale, lengths), state.scale)
-    return limits.tolerance * scale + ROUNDING * eps * size / state.step
+    size, eps = vectors.norm(state.w.x), jnp.finfo(state.taken.dtype).eps
+    here = vectors.norm(state.w.gradient) + size / state.taken
+    scale = jnp.clip(here, AFTER_ALL * state.scale, state.scale)
+    lengths = (state.scale * state.shortest + size) / state.taken
+    scale = jnp.where(jnp.isfinite(state.shortest), jnp.minimum(scale, lengths), scale)
+    return limits.tolerance * scale + ROUNDING * eps * size / state.taken
 
 
 def _trial(problem: Problem, state: State, data: Data) -> Vector:

@@ -25,7 +25,8 @@ class State(NamedTuple):
     v: Point  # from where trials start
     plain: jax.Array  # that is w: no momentum
     t: jax.Array  # momentum
-    step: jax.Array
+    step: jax.Array  # of the next trial
+    taken: jax.Array  # step to w
     growth: jax.Array
     shortest: jax.Array  # step accepted since one was too long
     scale: jax.Array  # the largest gradient
@@ -48,6 +49,7 @@ def first(w: Vector, step: jax.Array, growth: jax.Array, scale: jax.Array, leap:
         plain=yes,
         t=one,
         step=step,
+        taken=step,
         growth=growth,
         shortest=one * jnp.inf,
         scale=scale,
@@ -146,6 +148,7 @@ def _accepted(
         plain=plain,
         t=jnp.where(uphill | plan.now, 1, t),
         step=longer,
+        taken=state.step,
         shortest=shortest,
         scale=jnp.maximum(state.scale, vectors.norm(here.gradient)),
         steps=state.steps + 1,
