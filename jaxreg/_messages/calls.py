@@ -37,6 +37,11 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "delta": ("d", "threshold", "epsilon"),
     "eps": ("epsilon", "delta"),
     "frozen": ("mask", "freeze", "fixed"),
+    "tolerance": ("tol", "atol", "rtol", "precision"),
+    "max_steps": ("max_iter", "maxiter", "max_iterations", "num_iters", "n_iter", "steps"),
+    "strengths": ("lambdas", "alphas", "lambda_path", "cs", "grid"),
+    "count": ("n_alphas", "n_lambdas", "nlambda", "num", "n"),
+    "ratio": ("eps", "lambda_min_ratio", "min_ratio"),
 }
 """What an argument is called elsewhere."""
 
@@ -80,10 +85,11 @@ def _misfit(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     expected = f"{name}: expected the arguments {inspect.Signature(plain)}"
     named = [p.name for p in plain if p.kind is p.KEYWORD_ONLY]
     positional = [p.name for p in plain if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    free = [key for key in parameters if key not in kwargs and key not in positional[: len(args)]]
+    free = [key for key in positional[len(args) :] + named if key not in kwargs]
     if unknown := [key for key in kwargs if key not in parameters]:
         got = ", ".join(f"{key}=" for key in unknown)
-        return f"{expected}, got {got}; {_advice(name, unknown, free)}"
+        rest = positional if any(p.kind is p.VAR_POSITIONAL for p in plain) else None
+        return f"{expected}, got {got}; {_advice(name, unknown, free, rest)}"
     if len(args) > len(positional):
         needed = [n for n in named if parameters[n].default is inspect.Parameter.empty]
         beside = needed or named[: len(args) - len(positional)]
@@ -103,10 +109,15 @@ def _call(name: str, arguments: Collection[str]) -> str:
     return f"{name}({', '.join(arguments) or 'name=…'})"
 
 
-def _advice(name: str, unknown: Collection[str], free: Collection[str]) -> str:
+def _advice(
+    name: str, unknown: Collection[str], free: Collection[str], before: list[str] | None
+) -> str:
+    """``before`` are the arguments before those of any number, which go without a name."""
     meant = [meaning(key, free) for key in unknown]
     if all(meant):
         return f"write {', '.join(f'{key}=…' for key in meant)}"
+    if before is not None and not any(meaning(key, OTHER_NAMES) for key in unknown):
+        return f"write {_call(name, [*before, *unknown])}, without the names"
     return f"help({name.rpartition('.')[2]}) says what each is for"
 
 

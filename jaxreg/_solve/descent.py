@@ -75,8 +75,8 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
         return state._replace(x=x)
 
     def going(state: State) -> jax.Array:
-        far = state.residual > _threshold(state, limits)
-        return state.going & far & (state.steps < limits.steps)
+        near = state.residual <= _threshold(state, limits)  # False for NaN
+        return state.going & ~near & (state.steps < limits.steps)
 
     dtype = vectors.dtype_of(start)
     known = [jnp.asarray(x, dtype) for x in (limits.step, limits.growth, limits.scale)]

@@ -91,6 +91,7 @@ def path(
     """
     given = stated("path", loss, penalty, params, args, has_aux)
     limits = limited("path", given.start, tolerance, max_steps)
+    _require_strength(penalty)
     from_top = strengths is None
     if from_top:
         _require_norms(penalty, given)
@@ -134,10 +135,19 @@ def _checked(strengths: Any, dtype: Any) -> jax.Array:
     return series.astype(dtype)
 
 
+def _require_strength(penalty: Penalty) -> None:
+    if all(term.unit.constraint for term in penalty.terms):
+        raise TypeError(
+            f"path: expected a penalty that a strength multiplies, got {penalty!r}, which has "
+            f"none; write solve(loss, {penalty!r}, params, …)"
+        )
+
+
 def _require_norms(penalty: Penalty, given: Given) -> None:
     """Raises for a penalty that no strength makes zero, once it is known that all else is right."""
     try:
-        jax.eval_shape(strength_max, penalty, given.problem.tree(given.start, given.data))
+        tree = given.problem.tree(given.start, given.data)
+        jax.eval_shape(lambda gradient: strength_max(penalty, gradient), tree)
     except TypeError as error:
         raise TypeError(f"path: without strengths: {error}; {GIVE}") from None
 

@@ -155,6 +155,7 @@ def stated(
     require_loss_and_penalty(owner, loss, penalty, REST)
     layout, start, others = laid_out(params, leaves_of(owner, params))
     _require_precision(owner, start)
+    jax.eval_shape(lambda params: penalty.prox(params, 1.0), params)  # raises where there is none
 
     def of_vector(vector: Vector, args: tuple[Any, ...]) -> tuple[Any, Any]:
         result = loss(layout.join(vector, others), *args)
