@@ -155,7 +155,7 @@ def stated(
     require_loss_and_penalty(owner, loss, penalty, REST)
     layout, start, others = laid_out(params, leaves_of(owner, params))
     _require_precision(owner, start)
-    jax.eval_shape(lambda params: penalty.prox(params, 1.0), params)  # raises where there is none
+    jax.eval_shape(lambda w: layout.split(penalty.prox(layout.join(w, others), 1.0)), start)
 
     def of_vector(vector: Vector, args: tuple[Any, ...]) -> tuple[Any, Any]:
         result = loss(layout.join(vector, others), *args)
