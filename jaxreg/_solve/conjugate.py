@@ -48,4 +48,5 @@ def solve(matrix: Map, right: Vector, tolerance: Any, count: Any) -> Vector:
 
     zero = [jnp.zeros_like(x) for x in right]
     start = State(zero, unit, unit, vectors.dot(unit, unit), jnp.zeros((), jnp.int32))
+    start = vectors.varying(start, (right, count))
     return vectors.times(size, jax.lax.while_loop(going, body, start).x)

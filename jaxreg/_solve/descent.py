@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg._solve import leaps, turns, vectors
-from jaxreg._solve.problem import Data, Problem
+from jaxreg._solve.problem import Data, Point, Problem
 from jaxreg._solve.turns import State
 from jaxreg._solve.vectors import Vector
 
@@ -65,8 +65,8 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
         here = problem.point(state.x, data)
         state = jax.lax.cond(
             state.ahead,
-            lambda: turns.arrived(state, here),
-            lambda: turns.tried(state, here, problem.penalty(here.x, data)),
+            lambda: vectors.varying(turns.arrived(state, here), state),
+            lambda: vectors.varying(_tried(problem, state, here, data), state),
         )
         x = jax.lax.cond(state.ahead, lambda: state.x, lambda: _trial(problem, state, data))
         if leaping:
@@ -80,7 +80,9 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
 
     dtype = vectors.dtype_of(start)
     known = [jnp.asarray(x, dtype) for x in (limits.step, limits.growth, limits.scale)]
-    end = jax.lax.while_loop(going, turn, turns.first(start, *known, leap=limits.leap))
+    first = turns.first(start, *known, leap=limits.leap)
+    first = vectors.varying(first, (start, problem.data_loss(start, data), data.penalty))
+    end = jax.lax.while_loop(going, turn, first)
     bound = _threshold(end, limits)
     return Found(
         w=end.w.x,
@@ -107,6 +109,10 @@ def _threshold(state: State, limits: Limits) -> jax.Array:
     lengths = (state.scale * state.shortest + size) / state.taken
     scale = jnp.where(jnp.isfinite(state.shortest), jnp.minimum(scale, lengths), scale)
     return limits.tolerance * scale + ROUNDING * eps * size / state.taken
+
+
+def _tried(problem: Problem, state: State, here: Point, data: Data) -> State:
+    return turns.tried(state, here, problem.penalty(here.x, data))
 
 
 def _trial(problem: Problem, state: State, data: Data) -> Vector:

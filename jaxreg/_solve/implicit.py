@@ -48,8 +48,13 @@ def _moved(problem: Problem, w: Vector, step: jax.Array, data: Data, moved: Data
     _, threshold = jax.jvp(lambda data: problem.prox(landed, step, data), (data,), (moved,))
     slope = slopes(problem, w, gradient, step, data)
     right = slope.right(threshold, vectors.times(-step, pulled))
-    inner = jax.lax.custom_linear_solve(slope.matrix, right, _solve, symmetric=True)
-    return vectors.add(threshold, slope.prox(inner))
+
+    def matrix(v: Vector) -> Vector:
+        return vectors.varying(slope.matrix(vectors.agreed(v, right)), (v, data))
+
+    everywhere = vectors.varying(right, data)  # as what it returns is, whatever its argument
+    inner = jax.lax.custom_linear_solve(matrix, everywhere, _solve, symmetric=True)
+    return vectors.add(threshold, slope.prox(vectors.agreed(inner, right)))
 
 
 def _solve(matrix: conjugate.Map, right: Vector) -> Vector:

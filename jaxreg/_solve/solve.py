@@ -163,9 +163,13 @@ def stated(
         _require_scalar(owner, data)
         return data, aux
 
-    program, operands, (_, aux) = traced(of_vector, start, args, loss)
+    program, operands, shapes = traced(of_vector, start, args, loss)
+    everywhere = vectors.varying(start, (start, program.jaxpr.outvars[0].aval, penalty))
+    if any(x is not y for x, y in zip(start, everywhere, strict=True)):
+        start = everywhere
+        program, operands, shapes = traced(of_vector, start, args, loss)
     data = Data(penalty, operands, others)
-    return Given(Problem(layout, program), start, data, jax.tree.structure(aux))
+    return Given(Problem(layout, program), start, data, jax.tree.structure(shapes[1]))
 
 
 def _require_precision(owner: str, vector: Vector) -> None:

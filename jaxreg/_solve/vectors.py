@@ -9,10 +9,34 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import AbstractValue
 
 from jaxreg import _numbers
 
 Vector = list[jax.Array]
+
+
+def varying(tree: Any, like: Any) -> Any:
+    """The tree, such that inside `jax.shard_map` it differs between devices where ``like`` does."""
+    axes = frozenset().union(*map(_axes, jax.tree.leaves(like)))
+
+    def cast(x: jax.Array) -> jax.Array:
+        missing = tuple(axes - _axes(x))
+        return jax.lax.pcast(x, missing, to="varying") if missing else x
+
+    return jax.tree.map(cast, tree)
+
+
+def agreed(v: Vector, like: Vector) -> Vector:
+    """A vector that is the same on all devices where ``like`` is, told so to `jax.shard_map`."""
+    extra = [tuple(_axes(x) - _axes(y)) for x, y in zip(v, like, strict=True)]
+    return [jax.lax.pmean(x, axes) if axes else x for x, axes in zip(v, extra, strict=True)]
+
+
+def _axes(x: Any) -> frozenset[str]:
+    """The axes of `jax.shard_map` along which an array, or one of such a type, differs."""
+    kind: Any = x if isinstance(x, AbstractValue) else jax.typeof(x)
+    return kind.manual_axis_type.varying if hasattr(kind, "manual_axis_type") else kind.vma
 
 
 def dtype_of(v: Sequence[Any]) -> Any:
