@@ -4,7 +4,7 @@
 the browser load nothing else. `parts` makes what stands on more than one page: header, tables,
 pairs of labels and texts, verdicts; it escapes every text that is no `Markup`. Beside them lie
 
-- `theme.css`: colours in light and dark, the measure of the text; every page has it.
+- `theme.css`: colours in light and dark, the measure of the text, the header; every page has it.
 - `tables.css`: tables that fold where they are too wide, and pairs.
 - `charts.css`, `charts.js`: charts of plotly in the colours of the theme.
 - `numbers.js`: numbers and marks of axes, by the rules of `experiments.formatting`.

@@ -13,6 +13,8 @@ from experiments.formatting import shortened
 FOLDER = Path(__file__).parent
 DIGITS = 5
 """Of numbers in embedded data: more than a page shows."""
+CHARTS = FOLDER / "charts.js"
+"""Needs plotly, which is most of the bytes of a page that has it."""
 POLICY = "default-src 'none'; {}style-src 'unsafe-inline'; img-src data:"
 """The browser itself refuses whatever would leave the page."""
 SCRIPTED = '<script>document.documentElement.classList.add("scripted");</script>\n'
@@ -33,8 +35,9 @@ def write(
       title: of the window.
       body: HTML.
       styles: style sheets, in their order.
-      scripts: likewise; they find plotly loaded, the class ``scripted`` on the root element, and
-        ``data`` as JSON in the element with the id ``data``. A page without any has no script.
+      scripts: likewise; they find the class ``scripted`` on the root element, ``data`` as JSON in
+        the element with the id ``data``, and with `CHARTS` among them plotly loaded. A page without
+        any has no script.
       data: for the scripts.
     """
     policy = POLICY.format("script-src 'unsafe-inline'; " if scripts else "")
@@ -59,13 +62,15 @@ def write(
 
 
 def _scripts(scripts: Sequence[Path], data: Any) -> str:
+    own = [*([_plotly()] if CHARTS in scripts else []), *map(_read, scripts)]
+    elements = "".join(f"<script>{script}</script>\n" for script in own)
+    return f'<script type="application/json" id="data">{embedded(data)}</script>\n{elements}'
+
+
+def _plotly() -> str:
     from plotly import offline
 
-    own = "".join(f"<script>{_read(path)}</script>\n" for path in scripts)
-    return (
-        f'<script type="application/json" id="data">{embedded(data)}</script>\n'
-        f"<script>{offline.get_plotlyjs()}</script>\n{own}"
-    )
+    return offline.get_plotlyjs()
 
 
 def embedded(content: Any) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -58,3 +60,11 @@ def tiny() -> Dataset:
         return Split(images.astype(np.uint8), labels)
 
     return Dataset("tiny", split(50), split(20), 3)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One for all pages: starting it takes longer than most tests."""
+    from tests.experiments.browser import started
+
+    yield from started(tmp_path_factory.mktemp("profile"))

@@ -6,8 +6,6 @@ import copy
 import json
 import math
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -28,17 +25,19 @@ from experiments.coupling.page.scale import colour_range
 from experiments.coupling.page.write import with_own_labels, write
 from experiments.page.document import embedded, plain
 from tests.experiments import synthetic_study
+from tests.experiments.browser import (
+    HOSTILE,
+    LOADS,
+    Reader,
+    complaints,
+    contrast,
+    luminance,
+    requests,
+)
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
-DRIVER = shutil.which("chromedriver")
-HOSTILE = "</script><b>bold</b><!-- <script> & \"'"
 RESTART = """(document.querySelector("input[value=strength]").checked = true,
     document.activeElement.blur(), hover(null), scrollTo(0, 0),
     PAGE.regimes.forEach((regime) => regime.start("strength")))"""
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-    *("--disable-background-networking", "--no-first-run", "--window-size=1366,768"),
-)
 
 
 def hostile() -> dict[str, Any]:
@@ -112,44 +111,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    if not BROWSER or not DRIVER:
-        pytest.skip("Chromium is missing: apt install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
-
-
-class Reader:
-    """What a person does with the page."""
-
-    def __init__(self, browser: webdriver.Chrome) -> None:
-        self.browser = browser
-
-    def open(self, page: Path, width: int = 1366, height: int = 768, **media: str) -> None:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        self.see(**media)
-        for log in ("browser", "performance"):
-            self.browser.get_log(log)
-        self.browser.get(page.as_uri())
-
-    def see(self, scheme: str = "light", motion: str = "reduce") -> None:
-        pairs = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}
-        features = [{"name": name, "value": value} for name, value in pairs.items()]
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(f"return {script}", *arguments)
-
-    def find(self, selector: str, place: int = 0) -> WebElement:
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)[place]
+class StudyReader(Reader):
+    """What a person does with the page of a study."""
 
     def map(self, regime: int, panel: int) -> WebElement:
         host = self.find(".regime", regime)
@@ -167,9 +130,6 @@ class Reader:
     def turn(self, axis: str) -> None:
         self.run(f"document.querySelector('input[value={axis}]').click()")
 
-    def press(self, *keys: str) -> None:
-        ActionChains(self.browser).send_keys(*keys).perform()
-
     def middles(self, regime: int, panel: int) -> np.ndarray:
         """Pixels from the left, rows × columns."""
         script = """Array.from(arguments[0].querySelectorAll('.row'), (row) =>
@@ -186,14 +146,14 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def opened(browser: webdriver.Chrome, page: Path) -> Reader:
-    reader = Reader(browser)
+def opened(browser: webdriver.Chrome, page: Path) -> StudyReader:
+    reader = StudyReader(browser)
     reader.open(page)
     return reader
 
 
 @pytest.fixture
-def reader(opened: Reader, page: Path) -> Reader:
+def reader(opened: StudyReader, page: Path) -> StudyReader:
     """The page on a laptop as it is when it opens; loading it takes longer than most tests."""
     if opened.browser.current_url != page.as_uri() or opened.run("innerWidth") != 1366:
         opened.open(page)
@@ -204,21 +164,7 @@ def reader(opened: Reader, page: Path) -> Reader:
     return opened
 
 
-def complaints(reader: Reader) -> list[str]:
-    entries = reader.browser.get_log("browser")
-    return [e["message"] for e in entries if e["level"] in ("SEVERE", "WARNING")]
-
-
-def requests(reader: Reader) -> set[str]:
-    messages = (json.loads(e["message"]) for e in reader.browser.get_log("performance"))
-    sent = (m["message"] for m in messages)
-    urls = (
-        m["params"]["request"]["url"] for m in sent if m["method"] == "Network.requestWillBeSent"
-    )
-    return {url for url in urls if not url.startswith("data:")}
-
-
-def test_nothing_complains_and_nothing_leaves(opened: Reader, page: Path):
+def test_nothing_complains_and_nothing_leaves(opened: StudyReader, page: Path):
     reader = opened
     reader.open(page)
     reader.turn("rate")
@@ -228,11 +174,10 @@ def test_nothing_complains_and_nothing_leaves(opened: Reader, page: Path):
     assert requests(reader) == {page.as_uri()}
     assert reader.run("performance.getEntriesByType('resource').length") == 0
     assert page.stat().st_size < 7e6
-    loads = r"<(?:link|img|iframe|script)[^>]+(?:src|href)=[\"'](?!data:)"
-    assert not re.search(loads, page.read_text(encoding="utf-8"))
+    assert not re.search(LOADS, page.read_text(encoding="utf-8"))
 
 
-def test_the_words_are_as_given_the_answer_first_and_large(reader: Reader):
+def test_the_words_are_as_given_the_answer_first_and_large(reader: StudyReader):
     assert reader.browser.title == STUDY["title"]
     assert reader.run("document.querySelectorAll('h1 b, .regime > h2 b, .map b, td b').length") == 0
     assert "<b>bold</b>" in reader.find("h1").text
@@ -243,7 +188,7 @@ def test_the_words_are_as_given_the_answer_first_and_large(reader: Reader):
     assert sentences[2].rect["y"] < 400
 
 
-def test_charts_and_cells_have_names(reader: Reader):
+def test_charts_and_cells_have_names(reader: StudyReader):
     unnamed = ":is([role=img], [role=button], [role=group], select):not([aria-label])"
     assert reader.run("document.querySelectorAll(arguments[0]).length", unnamed) == 0
     assert reader.run("document.documentElement.lang") == "en"
@@ -251,7 +196,7 @@ def test_charts_and_cells_have_names(reader: Reader):
     assert said.startswith("η 0.125, λ 0.008, ω 0.002, D 4, validation loss ")
 
 
-def test_pointing_at_a_cell_shows_its_numbers(reader: Reader):
+def test_pointing_at_a_cell_shows_its_numbers(reader: StudyReader):
     said = reader.point_at(reader.cell(0, 0, 2, 3))
     cell = A[0]["cells"][2][3]
     loss, error = cell["loss"], 100 * cell["test_error"]
@@ -268,7 +213,7 @@ def test_pointing_at_a_cell_shows_its_numbers(reader: Reader):
 
 
 @pytest.mark.parametrize("regime", [0, 1])
-def test_the_switch_moves_every_cell_to_where_its_decay_lies(reader: Reader, regime: int):
+def test_the_switch_moves_every_cell_to_where_its_decay_lies(reader: StudyReader, regime: int):
     for place, panel in enumerate(STUDY["regimes"][regime]["panels"][:2]):
         scales = []
         for axis in ("strength", "rate"):
@@ -282,7 +227,7 @@ def test_the_switch_moves_every_cell_to_where_its_decay_lies(reader: Reader, reg
         assert scales[0] == pytest.approx(scales[1], rel=1e-3)
 
 
-def test_cells_slide_and_arrive_where_they_would_have_jumped(reader: Reader):
+def test_cells_slide_and_arrive_where_they_would_have_jumped(reader: StudyReader):
     reader.turn("rate")
     there = reader.middles(1, 0)
     reader.turn("strength")
@@ -294,14 +239,14 @@ def test_cells_slide_and_arrive_where_they_would_have_jumped(reader: Reader):
     )
 
 
-def test_a_form_without_an_axis_says_so_in_its_place(reader: Reader):
+def test_a_form_without_an_axis_says_so_in_its_place(reader: StudyReader):
     assert not reader.map(0, 2).find_element(By.CSS_SELECTOR, ".absent").is_displayed()
     reader.turn("rate")
     assert "it has no ω" in reader.map(0, 2).text
     assert not reader.map(0, 2).find_element(By.TAG_NAME, "svg").is_displayed()
 
 
-def test_selecting_a_cell_shows_its_curves_and_weights(reader: Reader):
+def test_selecting_a_cell_shows_its_curves_and_weights(reader: StudyReader):
     best = A[0]["best"]
     assert reader.curve(0, 0) == pytest.approx(
         A[0]["cells"][best[0]][best[1]]["curves"]["loss"], rel=1e-4
@@ -322,7 +267,7 @@ def test_selecting_a_cell_shows_its_curves_and_weights(reader: Reader):
     assert len(reader.browser.find_elements(By.CSS_SELECTOR, ".selected rect")) == 4  # two regimes
 
 
-def test_a_diverged_cell_can_be_selected(reader: Reader):
+def test_a_diverged_cell_can_be_selected(reader: StudyReader):
     reader.point_at(reader.cell(0, 0, 4, 9))
     reader.cell(0, 0, 4, 9).click()
     assert "diverged 2 of 5 seeds" in reader.find(".numbers").text
@@ -330,7 +275,7 @@ def test_a_diverged_cell_can_be_selected(reader: Reader):
     assert complaints(reader) == []
 
 
-def test_the_keyboard_turns_moves_and_selects(reader: Reader):
+def test_the_keyboard_turns_moves_and_selects(reader: StudyReader):
     reader.run("document.querySelector('input[value=strength]').focus()")
     reader.press(Keys.ARROW_RIGHT)
     assert "SGDW as published" in reader.map(0, 0).text
@@ -347,7 +292,7 @@ def test_the_keyboard_turns_moves_and_selects(reader: Reader):
     assert not reader.find("#tip").is_displayed()
 
 
-def test_boxes_select_too(reader: Reader):
+def test_boxes_select_too(reader: StudyReader):
     for place, index in ((0, 2), (1, 0), (2, 4)):
         Select(reader.find(".choice select", place)).select_by_index(index)
     assert reader.curve(0, 0) == pytest.approx(A[2]["cells"][0][4]["curves"]["loss"], rel=1e-4)
@@ -357,7 +302,7 @@ def test_boxes_select_too(reader: Reader):
     assert complaints(reader) == []
 
 
-def test_accuracy_follows_the_switch(reader: Reader):
+def test_accuracy_follows_the_switch(reader: StudyReader):
     def shown() -> list[Any]:
         script = "document.querySelector('.accuracy .plot').data.map(({x, y}) => [x[3], y[3]])"
         return reader.run(script)
@@ -373,28 +318,14 @@ def test_accuracy_follows_the_switch(reader: Reader):
 
 @pytest.mark.parametrize("width", [390, 1366])
 def test_no_window_scrolls_sideways(browser: webdriver.Chrome, page: Path, width: int):
-    reader = Reader(browser)
+    reader = StudyReader(browser)
     reader.open(page, width, 844)
     for axis in ("strength", "rate"):
         reader.turn(axis)
         assert reader.run("document.documentElement.scrollWidth") <= width
 
 
-def luminance(colour: str) -> float:
-    found = re.findall(r"[\d.]+", colour)[:3]
-    if colour.startswith("#"):
-        found = [str(int(colour[i : i + 2], 16)) for i in (1, 3, 5)]
-    shares = [float(value) / 255 for value in found]
-    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
-    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
-
-
-def contrast(first: str, second: str) -> float:
-    low, high = sorted((luminance(first), luminance(second)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def test_dark_and_light_follow_the_reader_at_once(reader: Reader):
+def test_dark_and_light_follow_the_reader_at_once(reader: StudyReader):
     def chart() -> str:
         return reader.run("document.querySelector('.chosen .plot').layout.font.color")
 
@@ -412,13 +343,7 @@ def test_dark_and_light_follow_the_reader_at_once(reader: Reader):
 
 
 def test_without_javascript_the_answer_and_the_tables_remain(browser: webdriver.Chrome, page: Path):
-    reader = Reader(browser)
-    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    try:
-        reader.open(page)
-        text = reader.find("body").text
-    finally:
-        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    text = StudyReader(browser).read_without_scripts(page)
     for words in (
         *STUDY["answer"],
         *("The charts need JavaScript", "−0.99 ± 0.05", "✗ not as expected", "? undecided"),
@@ -463,7 +388,7 @@ def test_a_picture_of_nothing_is_empty_and_not_an_error(tmp_path: Path):
 def test_any_number_of_maps_of_any_size(browser: webdriver.Chrome, tmp_path: Path):
     study = large()
     write(study, tmp_path / "large.html")
-    reader = Reader(browser)
+    reader = StudyReader(browser)
     reader.open(tmp_path / "large.html", 390, 844)
     for axis in ("rate", "strength"):
         reader.turn(axis)

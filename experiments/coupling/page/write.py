@@ -21,7 +21,7 @@ STYLES = (
 )
 SCRIPTS = (
     *(SHARED / "elements.js", SHARED / "numbers.js", FOLDER / "places.js", FOLDER / "heatmap.js"),
-    *(SHARED / "charts.js", FOLDER / "chosen.js", FOLDER / "page.js"),
+    *(document.CHARTS, FOLDER / "chosen.js", FOLDER / "page.js"),
 )
 WITHOUT_SCRIPT = (
     '<noscript><p class="note">The charts need JavaScript. The answer and all tables are here\n'
