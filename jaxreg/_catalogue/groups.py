@@ -41,7 +41,10 @@ class GroupLasso(Penalty):
         return _unless_it_has(self.axis, w)
 
     def array_value(self, w: jax.Array) -> jax.Array:
-        return jnp.sum(_numbers.norm(w, self.axis))
+        return jnp.sum(self.array_parts(w))
+
+    def array_parts(self, w: jax.Array) -> jax.Array:
+        return _numbers.norm(w, self.axis)
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.group_lasso(w, step, self.axis)
@@ -71,8 +74,8 @@ def group_lasso(axis: Axis) -> Penalty:
     ====================================  ==================  =================
 
     Negative axes count from the end, so that one setting serves a layer and a stack of layers.
-    Where groups differ in size and should not, select leaves and weigh them yourself:
-    ``4.0 * group_lasso(0).on("fc1") + 2.0 * group_lasso(0).on("fc2")``.
+    Where groups differ in size and should not, weigh them, leaf by leaf or one by one:
+    ``group_lasso(0).weighted({"fc1": 4.0, "fc2": 2.0})``.
 
     Args:
       axis: an integer or a tuple of integers.

@@ -114,7 +114,10 @@ class Spectral(_OnMatrices):
     homogeneous: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
-        return jnp.sum(_spectral_norm(_numbers.unsplit(w)))
+        return jnp.sum(self.array_parts(w))
+
+    def array_parts(self, w: jax.Array) -> jax.Array:
+        return _spectral_norm(_numbers.unsplit(w))[..., None, None]
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.spectral(w, step)

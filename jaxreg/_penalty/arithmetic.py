@@ -10,6 +10,9 @@ import numbers
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import jax
+import numpy as np
+
 from jaxreg import _numbers
 from jaxreg._messages.brief import brief, is_array, is_tree
 
@@ -18,6 +21,12 @@ def applied(penalty: Any) -> str:
     """The penalty applied to parameters, as a formula has it."""
     shown = repr(penalty)
     return f"({shown})(params)" if " + " in shown else f"{shown}(params)"
+
+
+def weighted(penalty: Any, weights: str = "weights") -> str:
+    """The penalty with weights, as a formula has it."""
+    shown = repr(penalty)
+    return f"({shown}).weighted({weights})" if " " in shown else f"{shown}.weighted({weights})"
 
 
 def refuse(symbol: str, left: Any, right: Any) -> NoReturn:
@@ -45,8 +54,11 @@ def _advice(penalty: Any, factor: Any) -> str:
         return _advice_on_text(penalty, factor)
     if isinstance(factor, list | tuple) and all(isinstance(n, numbers.Number) for n in factor):
         return (
-            f"map over an array of them: jax.vmap(lambda s: (s * {penalty!r})(params))(strengths)"
+            f"for a number for each leaf, entry or group write {weighted(penalty)}; for many "
+            f"strengths map over an array: jax.vmap(lambda s: (s * {penalty!r})(params))(strengths)"
         )
+    if is_tree(factor) and all(np.ndim(leaf) == 0 for leaf in jax.tree.leaves(factor)):
+        return f"for a number for each leaf write {weighted(penalty, '{…}')}"
     if is_tree(factor):
         return f"apply the penalty to the parameters: {applied(penalty)}"
     if callable(factor):

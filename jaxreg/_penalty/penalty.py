@@ -18,6 +18,7 @@ from jaxreg._penalty.arithmetic import SumsAndMultiplesOnly, refuse, refuse_fact
 from jaxreg._penalty.prox_sum import prox_of_sum
 from jaxreg._penalty.term import Term, by_leaf, grad_of_sum
 from jaxreg._penalty.unit import Unit
+from jaxreg._penalty.weights import given_weights
 from jaxreg._select.rules import everything
 from jaxreg._select.select import where
 from jaxreg._trees import leaves_of, pytree
@@ -49,8 +50,9 @@ class Penalty(SumsAndMultiplesOnly, Unit):
 
     ``p(params)`` is its value, a scalar; ``p.prox(params, step)`` its proximal operator;
     ``p.grad(params)`` its gradient. ``s * p``, ``p + q`` and ``sum([p, q])`` are penalties, and so
-    are ``p.on(where)``, on some leaves only, and ``p.around(reference)``, of the distance to a
-    reference. Strengths may be Python numbers, arrays or traced values.
+    are ``p.on(where)``, on some leaves only, ``p.around(reference)``, of the distance to a
+    reference, and ``p.weighted(weights)``, with a number for each leaf, entry or group. Strengths
+    may be Python numbers, arrays or traced values.
 
     `jax.jit` traces them all, so that a new strength compiles nothing. ``equinox.filter_jit`` takes
     Python numbers for constants and compiles for each: give it ``jnp.asarray(strength) * l2``.
@@ -181,6 +183,64 @@ class Penalty(SumsAndMultiplesOnly, Unit):
         leaves_of("around, reference", reference)
         named = _trees.named_copy(reference)
         return Sum(tuple(term.around(named) for term in self.terms))
+
+    @explained
+    def weighted(self, weights: Any) -> Penalty:
+        """The penalty in which entries, groups or leaves count by ``weights``: Σ wᵢ·f(part i).
+
+        glmnet's ``penalty.factor``, skglm's and adelie's ``weights``; the adaptive Lasso, whose
+        weights are 1/|ŵ| of an earlier estimate; a relevance for each layer. A part is
+
+        - an entry, of ``l1``, ``l2`` and all others that act on single entries;
+        - a group, of ``group_lasso``, ``group_mcp`` and ``group_scad``: what they call √size is
+          up to you here;
+        - a matrix, of ``nuclear``, ``spectral`` and ``orthogonal``;
+        - the whole leaf, of ``slope``.
+
+        The weights multiply the strength, and what has been called a formula stays as it is: the
+        prox has step·wᵢ for a step, the knots of ``mcp`` and ``scad`` do not move. Weight 0 leaves
+        a part free; a large one, such as 1e6, holds it at 0 through the prox. They are leaves of
+        the penalty: traced, differentiated, mapped over. Called twice, they multiply each other.
+
+        Args:
+          weights: a tree like the parameters, or a prefix of it, of numbers ≥ 0; booleans count
+            as 0 and 1. It is copied, and found by leaf name as the reference of ``around`` is. A
+            number is for all entries of a leaf, and of all leaves under its name. An array has one
+            number for each part, or broadcasts to that: the shape of the leaf for entries, that of
+            ``jnp.linalg.norm(leaf, axis=axis)`` for groups, with ``keepdims`` or without.
+
+        Returns:
+          A penalty.
+
+        Raises:
+          TypeError: if ``weights`` holds something else than numbers, or a term is a constraint.
+          ValueError: if one that is known is negative or not finite; when applied, if a selected
+            leaf has no weight or one of another shape.
+
+        >>> from jaxreg import group_lasso, l1
+        >>> params = {"fc1": jnp.array([3.0, -0.5]), "fc2": jnp.array([2.0])}
+        >>> penalty = 0.5 * l1.weighted({"fc1": jnp.array([1.0, 0.0]), "fc2": 2.0})
+        >>> float(penalty(params)), penalty.prox(params, step=1.0)["fc1"]
+        (3.5, Array([ 2.5, -0.5], dtype=float32))
+        >>> by_strength = jax.grad(lambda weights: l1.weighted(weights)(params))
+        >>> by_strength({"fc1": 1.0, "fc2": 1.0})["fc1"]
+        Array(3.5, dtype=float32, weak_type=True)
+
+        The adaptive Lasso, and one weight for each column:
+
+        >>> estimate = {"fc1": jnp.array([2.0, 0.25]), "fc2": jnp.array([1.0])}
+        >>> adaptive = l1.weighted(jax.tree.map(lambda w: 1 / (jnp.abs(w) + 1e-6), estimate))
+        >>> adaptive.prox(params, step=1.0)["fc1"]
+        Array([2.5, 0. ], dtype=float32)
+        >>> columns = group_lasso(axis=0).weighted(jnp.array([1.0, 2.0]))
+        >>> float(columns(jnp.array([[3.0, 0.3], [4.0, 0.4]])))
+        6.0
+
+        References: Zou 2006, *The adaptive lasso and its oracle properties*; Friedman, Hastie &
+        Tibshirani 2010, *Regularization paths for generalized linear models*.
+        """
+        given = given_weights(self, weights)
+        return Sum(tuple(term.weighted(given) for term in self.terms))
 
     def __mul__(self, strength: Any) -> Penalty:
         if not isinstance(strength, numbers.Number | np.generic) and not hasattr(strength, "dtype"):

@@ -4,9 +4,10 @@ The prox of f + g is in general not that of f followed by that of g, nor any oth
 two. There are exceptions, and they cover what people add up. For the terms on one leaf, in order:
 
 1. squares: c‖v − r‖² completes the square with anything. The prox of f + c‖v − r‖² at w with step
-   s is that of f at (w + 2cs·r)/(1 + 2cs) with step s/(1 + 2cs). All squares go first.
-2. equal terms: the same function twice, with strengths a and b, is one with a + b; a constraint
-   twice is once (`_composed`).
+   s is that of f at (w + 2cs·r)/(1 + 2cs) with step s/(1 + 2cs). All squares go first. Where they
+   have weights, c and with it the step differ from entry to entry.
+2. equal terms: the same function twice, with amounts a and b (strengths, or strengths times
+   weights), is one with a + b; a constraint twice is once (`_composed`).
 3. the others one after another, in an order in which each is exact after all before it. Which is
    found by trying the orders, since there are few terms. A prox is exact after an earlier one if
    moving to it keeps the subgradients that the earlier term had (`_exact_after`):
@@ -19,7 +20,8 @@ that do not go together. No iteration stands in: the prox would then be inexact 
 
 In a diagonal metric, ½Σ|v − w|²/steps with a step for every entry (`metric_prox_of_sum`), the same
 three steps hold, except that shrinking a group unevenly turns its direction, so that only single
-entries may come before it.
+entries may come before it. After weighted squares it is the same, unless their weights are equal
+within a group.
 
 The facts that decide this (convex, entrywise, homogeneous, radial, interval, quadratic) are those
 of a `unit`. The formulas of single units are in `jaxreg.prox` and `jaxreg._metric_prox`.
@@ -29,13 +31,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
 from jaxreg._penalty.term import Term
+from jaxreg._penalty.unit import Unit
 from jaxreg._trees import Leaf
 
 
@@ -51,8 +55,8 @@ def prox_of_sum(leaf: Leaf, terms: Sequence[Term], step: ArrayLike) -> Any:
     real = _numbers.real_dtype(_numbers.widen(leaf.value).dtype)
     step = _numbers.scalar("step", step, real)
     if len(terms) == 1 and terms[0].takes_as_is():
-        return terms[0].unit.array_prox(leaf.value, terms[0].strength_in(real) * step)
-    return _proxes_composed(leaf, terms, step, diagonal=False)
+        return terms[0].unit.array_prox(leaf.value, terms[0].amount(leaf) * step)
+    return _proxes_composed(leaf, terms, step)
 
 
 def metric_prox_of_sum(leaf: Leaf, terms: Sequence[Term], steps: jax.Array) -> Any:
@@ -65,38 +69,60 @@ def metric_prox_of_sum(leaf: Leaf, terms: Sequence[Term], steps: jax.Array) -> A
     if not terms:
         return leaf.value
     real = _numbers.real_dtype(_numbers.widen(leaf.value).dtype)
-    return _proxes_composed(leaf, terms, steps.astype(real), diagonal=True)
+    return _proxes_composed(leaf, terms, steps.astype(real))
 
 
-def _proxes_composed(leaf: Leaf, terms: Sequence[Term], step: jax.Array, *, diagonal: bool) -> Any:
+def _proxes_composed(leaf: Leaf, terms: Sequence[Term], step: jax.Array) -> Any:
+    """``step`` is a number, or one for every entry, with axes of length 1 where it is the same."""
     w = _numbers.widen(leaf.value)
     real = _numbers.real_dtype(w.dtype)
     for term in (t for t in terms if t.unit.quadratic):
-        pull = 2 * term.strength_in(real) * step
+        pull = 2 * term.amount(leaf) * step
         centre = 0 if term.reference is None else pull.astype(w.dtype) * term.centre(leaf)
         w = (w + centre) / (1 + pull).astype(w.dtype)
         step = step / (1 + pull)
-    for term in _composed([t for t in terms if not t.unit.quadratic], leaf, diagonal):
-        prox = term.unit.array_metric_prox if diagonal else term.unit.array_prox
+    others = [_share(t, leaf) for t in terms if not t.unit.quadratic]
+    uneven = frozenset(axis for axis, size in enumerate(step.shape) if size > 1)
+    for term, amount in _composed(others, leaf, uneven):
         centre = 0 if term.reference is None else term.centre(leaf)
-        w = centre + prox(w - centre, term.strength_in(real) * step)
+        steps = _numbers.cast(amount, real) * step
+        w = centre + _prox(term.unit, w - centre, steps, uneven)
     return _numbers.cast(w, leaf.value.dtype)
 
 
-def _composed(terms: list[Term], leaf: Leaf, diagonal: bool) -> Sequence[Term]:
-    """``terms``, equal ones merged, in an order in which their prox compose exactly."""
-    merged: list[Term] = []
-    for term in terms:
-        twins = [i for i, other in enumerate(merged) if _same_function(term, other)]
-        if twins:
-            merged[twins[0]] = merged[twins[0]].plus(term)
-        else:
-            merged.append(term)
+def _prox(unit: Unit, w: jax.Array, steps: jax.Array, uneven: frozenset[int]) -> jax.Array:
+    if uneven & unit.coupled_axes(w.ndim):
+        return unit.array_metric_prox(w, jnp.broadcast_to(steps, w.shape))
+    return unit.array_prox(w, steps)
+
+
+class _Share(NamedTuple):
+    """What a term has of one leaf."""
+
+    term: Term
+    amount: Any  # strength · weights
+
+
+def _share(term: Term, leaf: Leaf) -> _Share:
+    return _Share(term, term.amount(leaf) if term.weights else term.strength)
+
+
+def _composed(shares: list[_Share], leaf: Leaf, uneven: frozenset[int]) -> Sequence[_Share]:
+    """``shares``, equal ones merged, in an order in which their prox compose exactly."""
+    merged: list[_Share] = []
+    for share in shares:
+        twins = [i for i, other in enumerate(merged) if _same_function(share.term, other.term)]
+        if not twins:
+            merged.append(share)
+        elif not share.term.unit.constraint:
+            twin = merged[twins[0]]
+            merged[twins[0]] = _Share(twin.term, twin.amount + share.amount)
     ndim = leaf.value.ndim
     for order in itertools.permutations(merged):
-        if all(_exact_after(b, a, ndim, diagonal) for a, b in itertools.combinations(order, 2)):
+        pairs = itertools.combinations([share.term for share in order], 2)
+        if all(_exact_after(b, a, ndim, uneven) for a, b in pairs):
             return order
-    first, second = _offenders(merged, ndim, diagonal)
+    first, second = _offenders([share.term for share in merged], ndim, uneven)
     raise TypeError(
         f"prox: expected terms whose prox is known in closed form together, got {first!r} and "
         f"{second!r} on {leaf.name or 'the same array'}; put one of them into the loss, or select "
@@ -104,12 +130,12 @@ def _composed(terms: list[Term], leaf: Leaf, diagonal: bool) -> Sequence[Term]:
     )
 
 
-def _offenders(terms: list[Term], ndim: int, diagonal: bool) -> tuple[Term, Term]:
+def _offenders(terms: list[Term], ndim: int, uneven: frozenset[int]) -> tuple[Term, Term]:
     """Two terms of which neither may come last; an order exists where there are none."""
     return next(
         (a, b)
         for a, b in itertools.combinations(terms, 2)
-        if not _exact_after(a, b, ndim, diagonal) and not _exact_after(b, a, ndim, diagonal)
+        if not _exact_after(a, b, ndim, uneven) and not _exact_after(b, a, ndim, uneven)
     )
 
 
@@ -124,21 +150,22 @@ def _same_function(a: Term, b: Term) -> bool:
     )
 
 
-def _exact_after(later: Term, earlier: Term, ndim: int, diagonal: bool) -> bool:
+def _exact_after(later: Term, earlier: Term, ndim: int, uneven: frozenset[int]) -> bool:
     """Whether the prox of ``later`` applied after that of ``earlier`` is the prox of their sum.
 
     It is if moving w to the prox of ``later`` keeps every subgradient of ``earlier``. Clipping to
     an interval does, for whatever is convex entry by entry. Shrinking the norm of a group does,
-    for whatever is positively homogeneous, has the same centre, and acts within the group; in a
-    diagonal metric, which shrinks the entries of a group unevenly, on single entries.
+    for whatever is positively homogeneous, has the same centre, and acts within the group; where
+    the step is uneven within the group, and shrinks its entries unevenly, on single entries. All
+    this holds whatever the weights of entries and groups.
 
     References: Yu 2013, *On decomposing the proximal map*; Jenatton et al. 2011, *Proximal
     methods for hierarchical sparse coding* (arXiv:1009.2139).
     """
     if later.unit.interval:
         return earlier.unit.entrywise and earlier.unit.convex
-    evenly_shrunk = frozenset() if diagonal else later.unit.coupled_axes(ndim)
-    within = earlier.unit.coupled_axes(ndim) <= evenly_shrunk
+    shrunk = later.unit.coupled_axes(ndim)
+    within = earlier.unit.coupled_axes(ndim) <= (frozenset() if shrunk & uneven else shrunk)
     same_centre = later.reference is earlier.reference
     is_norm = earlier.unit.convex and earlier.unit.homogeneous
     return later.unit.radial and is_norm and within and same_centre

@@ -35,8 +35,27 @@ class Unit:
         """The unit penalty of one array, a real scalar."""
         raise NotImplementedError(f"{type(self).__name__} does not define array_value")
 
+    def array_parts(self, w: jax.Array) -> jax.Array:
+        """The summands of ``array_value``, each of which may have a weight of its own.
+
+        One for every index of the axes that are not coupled; those that are have length 1. It is
+        ``array_value`` of each part, so that no penalty need define it.
+        """
+        coupled = sorted(self.coupled_axes(w.ndim))
+        free = [axis for axis in range(w.ndim) if axis not in coupled]
+
+        def value(part: jax.Array) -> jax.Array:
+            return self.array_value(jnp.expand_dims(part, free))
+
+        for axis in free:
+            value = jax.vmap(value, in_axes=axis, out_axes=-1)
+        return jnp.expand_dims(value(w), coupled)
+
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
-        """argmin_v step·value(v) + ½‖v − w‖² for one array."""
+        """argmin_v step·value(v) + ½‖v − w‖² for one array.
+
+        Of a penalty with weights ``step`` is an array with one step for each of `array_parts`.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define array_prox")
 
     def array_metric_prox(self, w: jax.Array, steps: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
 
 import jax
@@ -174,45 +174,23 @@ class Flags(Where):
     flags: tuple[tuple[Path, bool], ...]
 
     def judge(self, leaves: Sequence[Leaf]) -> list[Verdict]:
-        paths = dict(self.flags)
-        names = {"/".join(path): flag for path, flag in self.flags}
-        return [Verdict(_flag(paths, names, leaf), "tree of bools") for leaf in leaves]
+        flags = dict(self.flags)
+        return [Verdict(_flag(flags, leaf), "tree of bools") for leaf in leaves]
 
     def __repr__(self) -> str:
-        nested: Any = {}
-        for path, flag in self.flags:
-            if not path:
-                return f"where({flag})"
-            node = nested
-            for segment in path[:-1]:
-                node = node.setdefault(segment, {})
-            node[path[-1]] = flag
-        return f"where({nested!r})"
+        return f"where({_trees.nested(self.flags)!r})"
 
 
-def _flag(paths: dict[Path, bool], names: dict[str, bool], leaf: Leaf) -> bool:
-    """That of the leaf or the nearest subtree: by path, or by name if the containers differ."""
-    ends = range(len(leaf.path), 0, -1)
-    near = next((paths[leaf.path[:n]] for n in ends if leaf.path[:n] in paths), None)
-    if near is not None:
-        return near
-    prefix = next((prefix for prefix in _prefixes("/".join(leaf.path)) if prefix in names), None)
-    if prefix is not None:
-        return names[prefix]
-    entry = difflib.get_close_matches(leaf.name, list(names), n=1, cutoff=0.0)
+def _flag(flags: dict[Path, bool], leaf: Leaf) -> bool:
+    entry = _trees.entry_of(leaf, flags)
+    if entry is not None:
+        return flags[entry]
+    names = ["/".join(path) for path in flags]
+    near = difflib.get_close_matches(leaf.name, names, n=1, cutoff=0.0)
     raise ValueError(
         f"where: expected the tree of bools to cover every leaf, but {leaf.name} is missing; "
-        f"its nearest entry is {entry[0]!r}"
+        f"its nearest entry is {near[0]!r}"
     )
-
-
-def _prefixes(name: str) -> Iterator[str]:
-    """The name, then those of the subtrees that hold it, the whole tree ("") last."""
-    yield name
-    while "/" in name:
-        name = name.rpartition("/")[0]
-        yield name
-    yield ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,7 +108,7 @@ def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
         _require_norm(term)
     leaves = leaves_of("strength_max", grads)
     rows = [
-        (leaf._replace(value=-_numbers.widen(leaf.value)), _without_l2(terms))
+        (leaf._replace(value=-_numbers.widen(leaf.value)), _without_l2(terms), _free(leaf, terms))
         for leaf, terms in zip(leaves, by_leaf(penalty.terms, leaves), strict=True)
         if any(not term.unit.constraint for term in terms)
     ]
@@ -115,11 +116,11 @@ def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
         return jnp.zeros((), jnp.float32)
 
     def gives_zeros(strength: jax.Array) -> jax.Array:
-        landed = [prox_of_sum(leaf, _times(terms, strength), 1.0) for leaf, terms in rows]
-        return jnp.all(jnp.stack([jnp.all(w == 0) for w in landed]))
+        landed = [(prox_of_sum(leaf, _times(t, strength), 1.0), free) for leaf, t, free in rows]
+        return jnp.all(jnp.stack([jnp.all((w == 0) | free) for w, free in landed]))
 
-    top = _smallest(gives_zeros, jnp.result_type(*(_real(leaf) for leaf, _ in rows)))
-    undefined = jnp.any(jnp.stack([jnp.any(jnp.isnan(leaf.value)) for leaf, _ in rows]))
+    top = _smallest(gives_zeros, jnp.result_type(*(_real(leaf) for leaf, _, _ in rows)))
+    undefined = jnp.any(jnp.stack([jnp.any(jnp.isnan(leaf.value)) for leaf, _, _ in rows]))
     return jnp.where(undefined, jnp.nan, top)
 
 
@@ -144,6 +145,13 @@ def _require_norm(term: Term) -> None:
 def _without_l2(terms: Sequence[Term]) -> list[Term]:
     """Without the squares, which have no part in it; beside them alone nothing becomes zero."""
     return [term for term in terms if not term.unit.quadratic]
+
+
+def _free(leaf: Leaf, terms: Sequence[Term]) -> jax.Array:
+    """Where every weight is 0, so that nothing is penalised."""
+    real = _real(leaf)
+    weights = (term.weight(leaf, real) for term in terms if not term.unit.constraint)
+    return functools.reduce(jnp.logical_and, [weight == 0 for weight in weights])
 
 
 def _times(terms: Sequence[Term], strength: jax.Array) -> list[Term]:

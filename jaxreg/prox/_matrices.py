@@ -19,7 +19,7 @@ def nuclear(w: ArrayLike, step: ArrayLike) -> jax.Array:
 
     Args:
       w: matrix, or a batch of matrices in the last two axes.
-      step: a scalar.
+      step: a scalar, or one for each matrix, of shape (…, 1, 1).
 
     >>> nuclear(jnp.diag(jnp.array([3.0, 0.5])), 1.0)
     Array([[2., 0.],
@@ -29,8 +29,7 @@ def nuclear(w: ArrayLike, step: ArrayLike) -> jax.Array:
     completion* (arXiv:0810.3286).
     """
     w = jnp.asarray(w)
-    step = _numbers.real_like(step, w)
-    return _by_singular_value(w, step, lambda s: jnp.maximum(s - step, 0))
+    return _by_singular_value(w, step, lambda s, step: jnp.maximum(s - step[..., None], 0))
 
 
 @explained
@@ -41,7 +40,7 @@ def spectral(w: ArrayLike, step: ArrayLike) -> jax.Array:
 
     Args:
       w: matrix, or a batch of matrices in the last two axes.
-      step: a scalar.
+      step: a scalar, or one for each matrix, of shape (…, 1, 1).
 
     >>> spectral(jnp.diag(jnp.array([4.0, 2.0, 0.5])), 4.0)
     Array([[1. , 0. , 0. ],
@@ -52,8 +51,7 @@ def spectral(w: ArrayLike, step: ArrayLike) -> jax.Array:
     projections onto the l1-ball for learning in high dimensions*.
     """
     w = jnp.asarray(w)
-    step = _numbers.real_like(step, w)
-    return _by_singular_value(w, step, jnp.vectorize(lambda s: _cut(s, step), signature="(n)->(n)"))
+    return _by_singular_value(w, step, jnp.vectorize(_cut, signature="(n),()->(n)"))
 
 
 @jax.jit  # outside jit, too, one program instead of dozens
@@ -67,8 +65,11 @@ def _cut(s: jax.Array, step: jax.Array) -> jax.Array:
 
 
 def _by_singular_value(
-    w: jax.Array, step: jax.Array, change: Callable[[jax.Array], jax.Array]
+    w: jax.Array, step: ArrayLike, change: Callable[[jax.Array, jax.Array], jax.Array]
 ) -> jax.Array:
+    step = _numbers.real_like(step, w)
     u, s, vh = _numbers.svd(w)
-    moved = jnp.matmul(u * change(s)[..., None, :].astype(u.dtype), vh, precision="highest")
+    of_matrix = step[..., 0, 0] if step.ndim else step
+    changed = change(s, of_matrix)[..., None, :].astype(u.dtype)
+    moved = jnp.matmul(u * changed, vh, precision="highest")
     return jnp.where(step == 0, w, _numbers.split_as(moved, w))

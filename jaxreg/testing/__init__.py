@@ -19,6 +19,7 @@ from jaxreg._messages.calls import explained
 from jaxreg._messages.names import absent
 from jaxreg._penalty.penalty import Penalty
 from jaxreg._penalty.term import Term
+from jaxreg._penalty.weights import are_shown
 from jaxreg._select.rules import Function, Where
 from jaxreg._select.select import where
 from jaxreg.testing._case import STEPS, Broken, Case
@@ -53,7 +54,7 @@ def check_penalty(
 
     It is ≥ 0, and 0 at its minimum; its gradient matches central differences and is finite at 0;
     ``jit``, ``vmap``, sharding and low precision change nothing; the strength is linear and a new
-    one traces nothing anew; the prox minimises step·penalty(v) + ½‖v − w‖², moves nothing for
+    one traces nothing anew; weights multiply its parts; the prox minimises step·penalty(v) + ½‖v − w‖², moves nothing for
     step 0 and is non-expansive where the penalty is convex; selections, dtypes and
     integers are respected, and trees without a parameter refused; its repr evaluates back to it.
     Complex arrays too, unless the penalty refuses them by an error.
@@ -212,8 +213,8 @@ def _facts(
 
 
 def _is_spelled_out(term: Term) -> bool:
-    """Whether its repr says all of it: references are left out of it."""
-    return term.reference is None and _is_text(term.where)
+    """Whether its repr says all of it: references and many weights are left out of it."""
+    return term.reference is None and all(map(are_shown, term.weights)) and _is_text(term.where)
 
 
 def _is_text(rule: Where) -> bool:

@@ -42,9 +42,9 @@ def pytree_round_trip(case: Case) -> None:
 
 
 def repr_evaluates_back(case: Case) -> None:
-    """Where ``where``, ``weights``, ``biases`` and its units by their names are known."""
+    """Where ``jnp``, ``where``, ``weights``, ``biases`` and its units by their names are known."""
     text = repr(case.penalty)
-    names = {"where": where, "weights": weights, "biases": biases}
+    names: dict[str, Any] = {"jnp": jnp, "where": where, "weights": weights, "biases": biases}
     names |= {repr(unit).partition("(")[0]: _maker(unit) for unit in _units(case.penalty)}
     try:
         again = eval(text, names)
@@ -193,6 +193,33 @@ def gradient_zero_at_minimum(case: Case) -> None:
         require(np.abs(gradient) <= TOLERANCE, f"{name} = 0 there", np.abs(gradient).max())
 
 
+def weights_multiply_its_parts(case: Case) -> None:
+    """Those of one term, of which some are 0: what they leave out, others count; or one number."""
+    w = jnp.asarray(case.points()[0])
+    kept = np.random.default_rng(5).random(_parts_of(case)) > 0.5
+
+    @jax.jit
+    def values(w: jax.Array, weights: jax.Array) -> list[jax.Array]:
+        params = case.tree(w)
+
+        def value(own: Any) -> jax.Array:
+            tree = jax.tree.map(lambda x: own if x is w else 1.0, params)
+            return case.penalty.weighted(tree)(params)
+
+        return [case.penalty.weighted(3.0)(params), value(weights) + value(1 - weights)]
+
+    whole = case.penalty(case.tree(w))
+    for found, wanted in zip(values(w, jnp.asarray(kept, float)), (3 * whole, whole), strict=True):
+        equal(found, wanted, "with weights the value")
+
+
+def _parts_of(case: Case) -> list[int]:
+    """The shape of weights that fit all terms."""
+    coupled = [unit.coupled_axes(len(case.shape)) for unit in _units(case.penalty)]
+    together = frozenset().union(*coupled)
+    return [1 if axis in together else size for axis, size in enumerate(case.shape)]
+
+
 def linear_in_strength(case: Case) -> None:
     params = case.tree(jnp.asarray(case.points()[0]))
     equal((3.0 * case.penalty)(params), 3 * case.penalty(params), "3 times the value")
@@ -257,6 +284,7 @@ LAWS = (
     _law(linear_in_strength, "real", "scalable"),
     _law(one_trace_for_all_strengths, "real", "scalable"),
     _law(vmap_equals_loop, "real", "scalable"),
+    _law(weights_multiply_its_parts, "real", "scalable"),
     _law(_prox_laws.prox_of_step_zero, "proximal", "scalable"),
     _law(_prox_laws.prox_non_expansive, "proximal", "convex"),
     _law(_prox_laws.prox_is_stationary, "proximal"),

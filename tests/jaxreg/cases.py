@@ -115,7 +115,12 @@ class SumsToOne(jaxreg.Constraint):
         return w + (1 - w.sum()) / w.size
 
 
-# Composed: each rule for the prox of a sum, a selection, a reference; and one of one's own.
+WEIGHTS = np.linspace(0, 2, 12).reshape(4, 3)
+OF_COLUMNS = np.array([0.5, 2.0, 0.0])
+
+
+# Composed: each rule for the prox of a sum, a selection, weights, a reference; and
+# one of one's own.
 COMPOSED = {
     "quadratic + entrywise": Row(
         0.3 * jaxreg.mcp(gamma=2.0) + 0.5 * l2,
@@ -129,6 +134,17 @@ COMPOSED = {
         ANY,
     ),
     "selected": Row(2 * l1.on("kernel$"), lambda w: 2 * abs(w).sum(), ANY),
+    "weighted entries": Row(
+        jaxreg.elastic_net(l1=0.5, l2=0.25).weighted({"layer": {"kernel": WEIGHTS}}),
+        lambda w: (WEIGHTS * (0.5 * abs(w) + 0.25 * abs(w) ** 2)).sum(),
+        ((4, 3),),
+    ),
+    "weighted entries and groups": Row(
+        0.5 * l1.weighted({"layer": {"kernel": WEIGHTS}})
+        + jaxreg.group_lasso(axis=0).weighted({"layer": {"kernel": OF_COLUMNS}}),
+        lambda w: 0.5 * (WEIGHTS * abs(w)).sum() + (OF_COLUMNS * _norms(w, 0)).sum(),
+        ((4, 3),),
+    ),
     "own constraint": Row(SumsToOne(), lambda w: _indicator(abs(w.sum() - 1) < 1e-9), ((4, 3),)),
     "around": Row(
         jaxreg.huber(1.0).around({"layer": {"kernel": np.full((4, 3), 0.5)}}),

@@ -274,6 +274,12 @@ class SquaredStrength(L2):
 
 
 @pytree
+class PartsOfAnother(L1):
+    def array_parts(self, w):
+        return 2 * super().array_parts(w)
+
+
+@pytree
 class FloatOfStrength(L2):
     def __mul__(self, strength):
         return super().__mul__(float(strength))
@@ -398,6 +404,7 @@ BROKEN = {
     StaticStrength(): "one trace for all strengths",
     SquaredStrength(): "linear in strength",
     FloatOfStrength(): "vmap equals loop",
+    PartsOfAnother(): "weights multiply its parts",
     SelectionIgnored(): "selection respected",
     EmptyTreeIsZero(): "empty trees refused",
     IntegersCounted(): "integers left alone",

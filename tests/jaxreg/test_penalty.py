@@ -150,15 +150,18 @@ READABLE = [
     jaxreg.sparse_group_lasso(axis=0, l1_ratio=0.25),
     jaxreg.max_norm(bound=3.0, axis=-2),
     jaxreg.orthogonal(mode="columns") + 2.0 * jaxreg.nuclear + jaxreg.spectral,
+    0.5 * l1.weighted({"fc1": {"bias": 0.0, "kernel": 2.0}}) + l2.weighted(3.0).weighted(0.1),
+    jaxreg.group_lasso(0).weighted({"fc1": jnp.array([[0.1, 2.0]])}).on("kernel$"),
 ]
 
 
 @pytest.mark.parametrize("penalty", READABLE, ids=repr)
 def test_the_repr_evaluates_to_the_same_penalty_by_public_names(penalty):
-    again = eval(repr(penalty), vars(jaxreg).copy())
+    again = eval(repr(penalty), vars(jaxreg) | {"jnp": jnp})
     assert repr(again) == repr(penalty)
     ours, theirs = again.on(where(None)), penalty.on(where(None))  # sums, both
-    assert jax.tree.leaves(ours) == jax.tree.leaves(theirs)
+    pairs = zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
     assert jax.tree.structure(ours) == jax.tree.structure(theirs)
 
 
@@ -168,6 +171,7 @@ def test_the_repr_of_a_traced_strength_names_it_and_of_an_array_shows_it():
     assert seen == ["λ * l2"]
     assert repr(jnp.array(0.5) * l1) == "0.5 * l1"
     assert repr(l2.around(W)) == "l2.around(…)"
+    assert repr(l1.weighted({"fc": np.ones(9)})) == "l1.weighted({'fc': …})"
 
 
 # --- misuse ---
@@ -305,14 +309,98 @@ MISUSE = {
     "an array of strengths": (
         lambda: (jnp.ones(3) * l2)(W),
         ValueError,
-        "strength: expected a scalar, got an array of shape (3,); "
-        "map over it: jax.vmap(lambda strength: …)(values)",
+        "strength: expected a scalar, got an array of shape (3,); for a number for each leaf, "
+        "entry or group write l2.weighted(weights); for many strengths map over them: "
+        "jax.vmap(lambda strength: …)(values)",
     ),
     "a NumPy array of strengths": (
         lambda: (np.ones(2) * l2)(W),
         ValueError,
-        "strength: expected a scalar, got an array of shape (2,); "
-        "map over it: jax.vmap(lambda strength: …)(values)",
+        "strength: expected a scalar, got an array of shape (2,); for a number for each leaf, "
+        "entry or group write l2.weighted(weights); for many strengths map over them: "
+        "jax.vmap(lambda strength: …)(values)",
+    ),
+    "weights by a rule": (
+        lambda: (2 * l2).weighted(weights),
+        TypeError,
+        "weights: expected a tree of numbers, got the rule weights; to select leaves write "
+        "(2.0 * l2).on(weights)",
+    ),
+    "weights by a function": (
+        lambda: l1.weighted(lambda name, leaf: 1.0),
+        TypeError,
+        "weights: expected numbers ≥ 0, in a tree like the parameters or a prefix of it, got the "
+        "function <lambda>; write l1.weighted({'fc1': 2.0, 'fc2': 0.5})",
+    ),
+    "weights as text": (
+        lambda: l1.weighted({"fc1": "0.1"}),
+        TypeError,
+        "weights: expected numbers ≥ 0 at fc1, got the string '0.1'",
+    ),
+    "complex weights": (
+        lambda: l1.weighted({"fc1": jnp.array([1j])}),
+        TypeError,
+        "weights: expected real numbers at fc1, got a complex64 array of shape (1,)",
+    ),
+    "weights of a constraint": (
+        lambda: (l1 + jaxreg.non_negative).weighted(2.0),
+        TypeError,
+        "non_negative: expected no weights: a constraint is 0 or ∞, and 0·∞ is undefined; add it "
+        "as it is: l1.weighted(weights) + non_negative",
+    ),
+    "a negative weight": (
+        lambda: l1.weighted({"a": -1}),
+        ValueError,
+        "weights: expected finite numbers ≥ 0 at a, got -1; 0 leaves an entry free",
+    ),
+    "an infinite weight": (
+        lambda: l1.weighted(1 / jnp.array([1.0, 0.0])),
+        ValueError,
+        "weights: expected finite numbers ≥ 0, got inf; a large weight such as 1e6 holds an entry "
+        "at 0, so that 1/(|w| + 1e-6) will do",
+    ),
+    "a missing weight": (
+        lambda: l1.weighted({"fc1": {"kernel": 1.0}, "fc": 1.0})(W),
+        ValueError,
+        "weights: expected a weight for 'fc1/bias', but there is none; the nearest is "
+        "['fc1/kernel']; give it one, 0 to leave it free, or leave it out of the selection: "
+        "l1.weighted(…).on(…)",
+    ),
+    "weights of another shape": (
+        lambda: l1.weighted({"fc1": {"kernel": np.ones(3), "bias": 1}})(W),
+        ValueError,
+        "weights: expected a number or an array of shape (2, 2), one for each entry, got a float64 "
+        "array of shape (3,) at fc1/kernel of shape (2, 2); reshape it",
+    ),
+    "weights of entries for groups": (
+        lambda: jaxreg.group_lasso(1).weighted(W["fc1"]["kernel"] ** 2)(W["fc1"]["kernel"]),
+        ValueError,
+        "weights: expected a number or an array of shape (2,) or (2, 1), one for each part of "
+        "group_lasso(axis=1), got a float32 array of shape (2, 2) at the array of shape (2, 2); "
+        "reshape it",
+    ),
+    "weights of entries for a matrix": (
+        lambda: jaxreg.nuclear.weighted(np.ones((2, 2)))(W["fc1"]["kernel"]),
+        ValueError,
+        "weights: expected one number, since nuclear is of the array as a whole, got a float64 "
+        "array of shape (2, 2) at the array of shape (2, 2); reshape it",
+    ),
+    "an array for a subtree": (
+        lambda: l1.weighted({"fc1": np.ones(2)})(W),
+        ValueError,
+        "weights: expected one number for all of fc1, got a float64 array of shape (2,); give "
+        "fc1/bias its own",
+    ),
+    "a list for an array": (
+        lambda: l1.weighted([1.0, 0.5])(W["fc1"]["bias"]),
+        ValueError,
+        "weights: expected a number or an array for the one array, got the entries 0, 1 in its "
+        "place; make them one array: jnp.array([…])",
+    ),
+    "weights by another name": (
+        lambda: l1.weighted(penalty_factor=1.0),
+        TypeError,
+        "l1.weighted: expected the arguments (weights), got penalty_factor=; write weights=…",
     ),
     "an array of steps": (
         lambda: l1.prox(W, jnp.ones(3)),
@@ -406,8 +494,14 @@ FORMULAS = {
     "l2 * schedule": (lambda: l2 * SCHEDULE, AT_STEPS),
     "a list": (
         lambda: [1, 2] * l2,
-        "strength: expected a number, got a list of 2 Python numbers; map over an array of them: "
+        "strength: expected a number, got a list of 2 Python numbers; for a number for each leaf, "
+        "entry or group write l2.weighted(weights); for many strengths map over an array: "
         "jax.vmap(lambda s: (s * l2)(params))(strengths)",
+    ),
+    "a tree of strengths": (
+        lambda: {"fc1": 0.1, "fc2": np.float32(0.01)} * (l1 + l2),
+        "strength: expected a number, got a dict of 2 leaves; for a number for each leaf write "
+        "(l1 + l2).weighted({…})",
     ),
     "None": (lambda: None * l2, "strength: expected a number, got None; write 1e-4 * l2"),
     "parameters": (

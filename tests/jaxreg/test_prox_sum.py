@@ -35,6 +35,8 @@ STEP = 0.7
 ENTRIES = (-2, -1)
 REFERENCE = np.array([[0.5, -0.25], [0.25, 1.0]])  # exact in float32
 POINTS = np.random.default_rng(0).normal(size=(24, 2, 2)) * np.linspace(0.3, 3.0, 24)[:, None, None]
+WEIGHTS = np.array([[0.5, 2.0], [0.0, 1.5]])
+OF_COLUMNS, OF_ROWS = np.array([0.5, 2.0]), np.array([[1.5], [0.0]])
 Function = Callable[[np.ndarray], np.ndarray]  # of the last two axes
 
 
@@ -124,6 +126,20 @@ def np_spectral(v: np.ndarray) -> np.ndarray:
 
 
 np_non_negative = np_box(0.0, np.inf)
+
+
+def np_weighted(function: Callable[[np.ndarray], np.ndarray]) -> Function:
+    """Σ wᵢ·f(|vᵢ|) over entries."""
+    return lambda v: (WEIGHTS * function(np.abs(v))).sum(ENTRIES)
+
+
+def np_group_weighted(axis: int) -> Function:
+    weights = OF_COLUMNS if axis == 0 else OF_ROWS[:, 0]
+    return lambda v: (weights * norms(v, axis)).sum(-1)
+
+
+def itself(v: np.ndarray) -> np.ndarray:
+    return v
 
 
 def around(function: Function) -> Function:
@@ -222,6 +238,43 @@ ALLOWED: list[tuple[Penalty, Function]] = [
             np_max_norm(1.0, None),
             total((0.2, np_l1), (0.3, np_group(0)), (0.1, np_l2)),
         ),
+    ),
+    # weights: of entries and of groups, of twins, and of squares, after which the step is uneven
+    (
+        0.3 * l1.weighted(WEIGHTS) + 0.5 * group_lasso(0).weighted(OF_COLUMNS),
+        total((0.3, np_weighted(itself)), (0.5, np_group_weighted(0))),
+    ),
+    (
+        0.3 * l1.weighted(WEIGHTS) + 0.2 * l1 + 0.1 * l1.weighted(0.5),
+        total((0.3, np_weighted(itself)), (0.25, np_l1)),
+    ),
+    (
+        elastic_net(l1=0.5, l2=0.4).weighted(WEIGHTS) + 0.1 * l2.around(REFERENCE),
+        total(
+            (0.5, np_weighted(itself)),
+            *((0.4, np_weighted(lambda v: v**2)), (0.1, around(np_l2))),
+        ),
+    ),
+    (
+        0.5 * group_lasso(1).weighted(OF_ROWS) + 0.4 * l2.weighted(WEIGHTS) + 0.1 * l1,
+        total((0.5, np_group_weighted(1)), (0.4, np_weighted(lambda v: v**2)), (0.1, np_l1)),
+    ),
+    (
+        0.5 * group_lasso((0, 1)) + 0.4 * group_lasso(1).weighted(OF_ROWS) + 0.2 * l2.weighted(2),
+        total((0.5, np_group(None)), (0.4, np_group_weighted(1)), (0.4, np_l2)),
+    ),
+    (
+        nuclear.weighted(0.5) + 0.2 * l2.weighted(2.0),
+        total((0.5, np_nuclear), (0.4, np_l2)),
+    ),
+    (
+        mcp(0.8).weighted(WEIGHTS) + 0.2 * l2.weighted(WEIGHTS),
+        total((1, np_weighted(lambda v: np.where(v <= 0.8, v - v**2 / 1.6, 0.4) + 0.2 * v**2))),
+    ),
+    (max_norm(0.7, 0) + l2.weighted(WEIGHTS), both(np_max_norm(0.7, 0), np_weighted(np.square))),
+    (
+        0.4 * l1.weighted(WEIGHTS).around(REFERENCE) + non_negative,
+        both(lambda v: 0.4 * (WEIGHTS * abs(v - REFERENCE)).sum(ENTRIES), np_non_negative),
     ),
     # convex entry by entry, then clipped
     (0.4 * l1 + box(0.1, 0.6), both(total((0.4, np_l1)), np_box(0.1, 0.6))),
