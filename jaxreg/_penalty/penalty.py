@@ -197,8 +197,8 @@ class Penalty(SumsAndMultiplesOnly, Unit):
         - a matrix, of ``nuclear``, ``spectral`` and ``orthogonal``;
         - the whole leaf, of ``slope``.
 
-        The weights multiply the strength, and what has been called a formula stays as it is: the
-        prox has step·wᵢ for a step, the knots of ``mcp`` and ``scad`` do not move. Weight 0 leaves
+        Weights multiply the strength, no more: the prox of a part has the step step·wᵢ, and the
+        knots of ``mcp`` and ``scad`` stay where they are. Weight 0 leaves
         a part free; a large one, such as 1e6, holds it at 0 through the prox. They are leaves of
         the penalty: traced, differentiated, mapped over. Called twice, they multiply each other.
 
@@ -217,6 +217,7 @@ class Penalty(SumsAndMultiplesOnly, Unit):
           ValueError: if one that is known is negative or not finite; when applied, if a selected
             leaf has no weight or one of another shape.
 
+        >>> import jax.numpy as jnp
         >>> from jaxreg import group_lasso, l1
         >>> params = {"fc1": jnp.array([3.0, -0.5]), "fc2": jnp.array([2.0])}
         >>> penalty = 0.5 * l1.weighted({"fc1": jnp.array([1.0, 0.0]), "fc2": 2.0})
@@ -226,10 +227,10 @@ class Penalty(SumsAndMultiplesOnly, Unit):
         >>> by_strength({"fc1": 1.0, "fc2": 1.0})["fc1"]
         Array(3.5, dtype=float32, weak_type=True)
 
-        The adaptive Lasso, and one weight for each column:
+        The adaptive Lasso (add a little to |ŵ| where it may be 0), and a weight for each column:
 
         >>> estimate = {"fc1": jnp.array([2.0, 0.25]), "fc2": jnp.array([1.0])}
-        >>> adaptive = l1.weighted(jax.tree.map(lambda w: 1 / (jnp.abs(w) + 1e-6), estimate))
+        >>> adaptive = l1.weighted(jax.tree.map(lambda w: 1 / jnp.abs(w), estimate))
         >>> adaptive.prox(params, step=1.0)["fc1"]
         Array([2.5, 0. ], dtype=float32)
         >>> columns = group_lasso(axis=0).weighted(jnp.array([1.0, 2.0]))

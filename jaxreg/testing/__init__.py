@@ -54,9 +54,10 @@ def check_penalty(
 
     It is ≥ 0, and 0 at its minimum; its gradient matches central differences and is finite at 0;
     ``jit``, ``vmap``, sharding and low precision change nothing; the strength is linear and a new
-    one traces nothing anew; weights multiply its parts; the prox minimises step·penalty(v) + ½‖v − w‖², moves nothing for
-    step 0 and is non-expansive where the penalty is convex; selections, dtypes and
-    integers are respected, and trees without a parameter refused; its repr evaluates back to it.
+    one traces nothing anew; weights multiply its parts; the prox minimises
+    step·penalty(v) + ½‖v − w‖², moves nothing for step 0 and is non-expansive where the penalty is
+    convex; selections, dtypes and integers are respected, and trees without a parameter refused;
+    its repr evaluates back to it.
     Complex arrays too, unless the penalty refuses them by an error.
 
     Strengths of the order of 1 are checked hardest: a prox that hardly moves hides its mistakes.
