@@ -3,10 +3,11 @@
 A command is a folder with a ``__main__.py`` and everything that it alone uses; it imports nothing
 from the folder of another. What commands share stands beside them; an import goes up this list:
 
-- `formatting`, `verdicts`, `provenance`: numbers as text; marks of a yes, no or undecided; device,
-  versions and command line of a run.
+- `formatting`, `verdicts`, `provenance`, `progress`: numbers as text; marks of a yes, no or
+  undecided; device, versions and command line of a run; what it says while it trains.
 - `forms`: the forms of decay, a row for each, made of what `decay_form` defines.
-- `config`, `data`: settings of one training, and of the machine; images.
+- `config`, `options`, `data`: settings of one training, and of the machine; options that several
+  studies have; images.
 - `records`, `command`: the folder of a run; options, errors and exit status of a command.
 - `models`, `training`, `problem`: networks; the train step; a configuration and its data, bound.
 - `machine`, `devices`, `runs`, `sweeping`: the device; a training on several; one training; many

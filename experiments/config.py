@@ -192,16 +192,14 @@ def _check_numbers(config: TrainingConfig) -> None:
     for name in ("strength", "weight_decay", "l1_strength", "rate"):
         value = getattr(config, name)
         if value is not None and not (math.isfinite(value) and value >= 0):
-            raise ConfigError(f"--{_option(name)}: expected a finite number ≥ 0, got {value}")
+            raise ConfigError(f"--{option(name)}: expected a finite number ≥ 0, got {value}")
     if not (math.isfinite(config.learning_rate) and config.learning_rate > 0):
         raise ConfigError(
             f"--learning-rate: expected a finite number > 0, got {config.learning_rate}"
         )
     for name in ("batch_size", "epochs", "hidden"):
         if getattr(config, name) < 1:
-            raise ConfigError(
-                f"--{_option(name)}: expected at least 1, got {getattr(config, name)}"
-            )
+            raise ConfigError(f"--{option(name)}: expected at least 1, got {getattr(config, name)}")
     if not 0 <= config.seed < 2**64:
         raise ConfigError(f"--seed: expected an integer from 0 to 2⁶⁴ − 1, got {config.seed}")
 
@@ -239,7 +237,7 @@ def _check_devices(config: Config) -> None:
     for name in ("devices", "connect_timeout"):
         value = getattr(config, name)
         if value is not None and value < 1:
-            raise ConfigError(f"--{_option(name)}: expected at least 1, got {value}")
+            raise ConfigError(f"--{option(name)}: expected at least 1, got {value}")
     if config.contrast and (config.devices not in (None, 1) or config.connected):
         raise ConfigError(
             "--contrast: expected one device, got several; it compares in float64 what rounds "
@@ -291,7 +289,7 @@ def _check_address(coordinator: str) -> None:
         )
 
 
-def _option(field: str) -> str:
+def option(field: str) -> str:
     return field.replace("_", "-")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 
 from experiments.config import ConfigError, MachineConfig
+from experiments.provenance import hardware
 
 CPU_OPTIONS: dict[str, str | bool] = {
     # a fusion that makes this network's small matrix products a quarter slower
@@ -87,6 +88,13 @@ def use_every_core() -> None:
     expect_no_tpu()
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+
+
+def every_device(platform: Any, compilation_cache: bool) -> dict[str, Any]:
+    """Takes all devices of a platform, a CPU device for each core; what they are, for records."""
+    use_every_core()
+    wanted = MachineConfig(platform=platform, compilation_cache=compilation_cache)
+    return hardware(choose_device(wanted), len(jax.devices()))
 
 
 def chosen(config: MachineConfig) -> list[Any]:

@@ -17,7 +17,7 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments.config import TrainingConfig
+from experiments.config import Optimizer, TrainingConfig
 from experiments.decay_form import MOMENTUM, Ingredients
 from experiments.forms import FORMS, times
 
@@ -105,15 +105,20 @@ def optimizer(
     """
     schedule = multiplier(config, steps)
     learning_rate = times(config.learning_rate, schedule)
-    base = {
-        "sgd": lambda: optax.sgd(learning_rate),
-        "momentum": lambda: optax.sgd(learning_rate, momentum=MOMENTUM),
-        "adam": lambda: adam(learning_rate),
-    }[config.optimizer]()
+    base = without_decay(config.optimizer, learning_rate)
     where = WHERE[config.where] if where is None else where
     given = Ingredients(config, base, penalty(config, where), where, learning_rate, schedule)
     form = FORMS[config.coupling]
     return optax.chain(*form.build(form, given))
+
+
+def without_decay(name: Optimizer, learning_rate: Any) -> optax.GradientTransformation:
+    """The optimizer of that name; the learning rate is a number or a schedule."""
+    return {
+        "sgd": lambda: optax.sgd(learning_rate),
+        "momentum": lambda: optax.sgd(learning_rate, momentum=MOMENTUM),
+        "adam": lambda: adam(learning_rate),
+    }[name]()
 
 
 def adam(

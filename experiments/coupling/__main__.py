@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -19,7 +18,8 @@ from experiments.command import INTERRUPTED, run_command
 from experiments.coupling.config import StudyConfig, command_line, from_record, planned, resolved
 from experiments.data import load
 from experiments.formatting import in_minutes, in_seconds
-from experiments.provenance import hardware, how_it_was_made
+from experiments.progress import progress
+from experiments.provenance import how_it_was_made
 from experiments.records import (
     append,
     open_folder,
@@ -50,7 +50,8 @@ def main(config: StudyConfig) -> None:
     console.print(_plan(study, panels, seconds), _duration(seconds), highlight=False)
     finished = True
     try:
-        with _progress(study, panels, seconds, console) as advance:
+        shares = dict(zip([p.id for p in panels], seconds, strict=True))
+        with progress(shares, console, "the coarse pass") as advance:
             study.conduct(panels, advance)
     except KeyboardInterrupt:
         finished = False
@@ -85,22 +86,17 @@ def _prepare(config: StudyConfig) -> tuple[Study, list[Panel]]:
 def _estimates(study: Study, panels: Sequence[Panel]) -> list[float]:
     """About how many seconds each panel will take."""
     from experiments.coupling import cost
+    from experiments.paired.cost import pace
 
-    pace = cost.pace()
-    return [cost.seconds(p, study.source, study.count(p), pace) for p in panels]
+    here = pace()
+    return [cost.seconds(p, study.source, study.count(p), here) for p in panels]
 
 
 def _devices(config: StudyConfig) -> dict[str, Any]:
     """A device for each core, or those asked for; what they are, for the records."""
     from experiments import machine
-    from experiments.config import MachineConfig
 
-    machine.use_every_core()
-    wanted = MachineConfig(platform=config.platform, compilation_cache=config.compilation_cache)
-    device = machine.choose_device(wanted)
-    import jax
-
-    return {**hardware(device, len(jax.devices())), "data": config.data}
+    return {**machine.every_device(config.platform, config.compilation_cache), "data": config.data}
 
 
 def _plan(study: Study, panels: Sequence[Panel], seconds: Sequence[float]) -> Table:
@@ -129,45 +125,6 @@ def _duration(seconds: Sequence[float]) -> str:
         f"About {in_minutes(sum(seconds))} in all. Each heat map is one program; a coarse pass "
         f"with a seed of its own finds its grid first."
     )
-
-
-Advance = Callable[[str, int, int], None]
-
-
-@contextmanager
-def _progress(
-    study: Study, panels: Sequence[Panel], seconds: Sequence[float], console: Console
-) -> Iterator[Advance]:
-    """A bar of the estimated time on a terminal; elsewhere a line for each heat map."""
-    names, shares = [p.id for p in panels], dict(zip([p.id for p in panels], seconds, strict=True))
-    if not console.is_terminal:
-        yield _lines()
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("the coarse pass", total=sum(seconds))
-
-        def advance(name: str, done: int, count: int) -> None:
-            before = sum(shares[other] for other in names[: names.index(name)])
-            completed = before + shares[name] * done / count
-            bar.update(task, completed=completed, description=f"{name} {done:,}/{count:,}")
-
-        yield advance
-
-
-def _lines() -> Advance:
-    """A line for each heat map when it is done."""
-    started = [time.perf_counter()]
-
-    def advance(name: str, done: int, count: int) -> None:
-        if done == count:
-            took = in_seconds(time.perf_counter() - started[0])
-            print(f"{name}: {done:,} trainings, {took}", flush=True)
-            started[0] = time.perf_counter()
-
-    return advance
 
 
 def _is_finished(study: Study) -> bool:

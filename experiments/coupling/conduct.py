@@ -19,15 +19,13 @@ from experiments.coupling.search import Cell, search
 from experiments.decay_form import Axis
 from experiments.paired.sample import Source
 from experiments.paired.trainings import PairedTrainings
+from experiments.progress import Advance
 from experiments.records import append, read
 
 SEARCH_SEED = 99
 """Of the coarse pass, and of no study."""
 CURVES = ("loss", "norm", "sparsity")
 MEASURED = ("validation_loss", "validation_error", "test_loss", "test_error")
-
-Advance = Callable[[str, int, int], None]
-"""advance(panel id, trainings done so far, of how many), the coarse pass not counted."""
 
 
 @dataclasses.dataclass(frozen=True)

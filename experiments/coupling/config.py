@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import Doc
 
-from experiments import models, provenance
+from experiments import models, options, provenance
 from experiments.config import ConfigError, Optimizer
 from experiments.coupling.regimes import Panel, Regime, panels
 from experiments.forms import FORMS, in_study
@@ -167,41 +167,16 @@ def _preset(name: str) -> dict[str, Any]:
 
 
 def _check(config: StudyConfig) -> None:
-    if config.quick and config.full:
-        raise ConfigError("--full: expected it without --quick, got both; leave out one of them")
-    for name in ("regime", "forms", "optimizers"):
-        if getattr(config, name) == ():
-            raise ConfigError(f"--{name}: expected at least one, got none")
+    options.check_sizes(config)
+    options.check_some(config, ("regime", "forms", "optimizers"))
     if config.forms and set(config.forms) == {NO_DECAY}:
         raise ConfigError("--forms: expected one that decays beside none; add decoupled")
-    for name in ("seeds", "pool", "hidden", "examples", "batch_size", "rows", "per_device"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise ConfigError(f"--{_option(name)}: expected at least 1, got {value}")
-    if config.first_seed < 0:
-        raise ConfigError(f"--first-seed: expected at least 0, got {config.first_seed}")
-    for name, least in (("ratio", 1.0), ("row_ratio", 1.0), ("epochs", 0.0)):
-        value = getattr(config, name)
-        if value is not None and not (math.isfinite(value) and value > least):
-            raise ConfigError(f"--{_option(name)}: expected more than {least:g}, got {value}")
-    if config.label_noise is not None and not 0 <= config.label_noise <= 1:
-        raise ConfigError(f"--label-noise: expected a share from 0 to 1, got {config.label_noise}")
+    counts = ("seeds", "pool", "hidden", "examples", "batch_size", "rows", "per_device")
+    options.check_counts(config, counts)
+    options.check_above(config, {"ratio": 1.0, "row_ratio": 1.0, "epochs": 0.0})
+    options.check_share(config, "label_noise")
     for name in ("learning_rates", "decays"):
-        _check_range(name, getattr(config, name))
-
-
-def _check_range(name: str, ends: tuple[float, float] | None) -> None:
-    if ends is None:
-        return
-    if not (0 < ends[0] < ends[1] < math.inf):
-        low, high = ends
-        raise ConfigError(
-            f"--{_option(name)}: expected the lowest and the highest, above 0, got {low:g} {high:g}"
-        )
-
-
-def _option(field: str) -> str:
-    return field.replace("_", "-")
+        options.check_span(config, name)
 
 
 def planned(config: StudyConfig) -> list[Panel]:
@@ -251,19 +226,7 @@ def from_record(content: dict[str, Any], resumed: StudyConfig) -> StudyConfig:
     Raises:
       ConfigError: if other settings were given beside ``--resume``.
     """
-    kept = {name: getattr(resumed, name) for name in AROUND}
-    if dataclasses.replace(StudyConfig(), **kept) != resumed:
-        raise ConfigError(
-            "--resume: expected it without settings of the study, which goes on with its own; "
-            "leave out the other options, or start a new study without --resume"
-        )
-    fields = {field.name for field in dataclasses.fields(StudyConfig)}
-    settings = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in content["config"].items()
-        if name in fields
-    }
-    return StudyConfig(**{**settings, **kept, "output": None})
+    return options.going_on(resumed, content, AROUND)
 
 
 def command_line(config: StudyConfig) -> str:

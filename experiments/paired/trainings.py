@@ -54,7 +54,7 @@ class PairedTrainings:
 
     def __call__(self, point: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
         """One training: losses and errors at its end, curves on the way, a histogram of weights."""
-        own = _of(point["seed"], sample)
+        own = drawn_by(point["seed"], sample)
         numbers = {name: value for name, value in point.items() if name != "seed"}
         config = dataclasses.replace(self.setup.config(self.form), **numbers)
         network = models.make(self.setup.model, self.setup.hidden, self.source.classes)
@@ -74,7 +74,7 @@ class PairedTrainings:
         return {**held, **curves, **histogram(decays, state.params)}
 
 
-def _of(seed: Any, sample: Sample) -> Sample:
+def drawn_by(seed: Any, sample: Sample) -> Sample:
     """What one seed has drawn."""
     drawn = sample.train, sample.batches, sample.params
     train, batches, params = jax.tree.map(lambda leaf: leaf[seed], drawn)

@@ -114,7 +114,7 @@ def _bootstrap(statistic: Statistic, seeds: int, resamples: int) -> Interval | N
     different, counts = np.unique(drawn, axis=0, return_counts=True)
     found = zip(map(defined, map(statistic, different)), counts, strict=True)
     values = [value for value, count in found if value is not None for _ in range(count)]
-    if len(values) < resamples / 2:
+    if len(values) < max(resamples / 2, 1):
         return None
     low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)

@@ -37,11 +37,11 @@ ROOMS = {
         "__init__",  # 7: the public names
     ),
     "experiments": (
-        *("__init__", "formatting", "verdicts", "provenance"),
-        *("decay_form", "forms", "config", "data", "records", "command", "__main__"),
+        *("__init__", "formatting", "verdicts", "provenance", "progress"),
+        *("decay_form", "forms", "config", "options", "data", "records", "command", "__main__"),
         *("models", "training", "machine", "devices", "problem", "runs", "sweeping"),
         *("curves", "page", "statistics", "paired"),
-        *("mnist", "coupling", "claims", "benchmark", "tpu_plan"),  # the commands
+        *("mnist", "coupling", "claims", "path", "benchmark", "tpu_plan"),  # the commands
     ),
 }
 CORE = ROOMS["jaxreg"][: ROOMS["jaxreg"].index("_transforms")]  # layers 0 to 4

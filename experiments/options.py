@@ -1,0 +1,91 @@
+"""Options that several studies have: what cannot be meant, and the settings of one that goes on.
+
+A study trains many networks and writes down each; its options are a dataclass, None where the
+study's own setting stands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+from experiments.config import ConfigError, option
+
+S = TypeVar("S")
+
+
+def check_sizes(config: Any) -> None:
+    """Raises if both sizes of a study are asked for."""
+    if config.quick and config.full:
+        raise ConfigError("--full: expected it without --quick, got both; leave out one of them")
+
+
+def check_some(config: Any, names: Iterable[str]) -> None:
+    """Raises if of one of these options nothing is chosen."""
+    for name in names:
+        if getattr(config, name) == ():
+            raise ConfigError(f"--{option(name)}: expected at least one, got none")
+
+
+def check_counts(config: Any, names: Iterable[str]) -> None:
+    """Raises if one of these options is given and below 1, or the first seed is negative."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{option(name)}: expected at least 1, got {value}")
+    if config.first_seed < 0:
+        raise ConfigError(f"--first-seed: expected at least 0, got {config.first_seed}")
+
+
+def check_above(config: Any, least: Mapping[str, float]) -> None:
+    """Raises if one of these options is given and not a finite number above its least."""
+    for name, bound in least.items():
+        value = getattr(config, name)
+        if value is not None and not (math.isfinite(value) and value > bound):
+            raise ConfigError(f"--{option(name)}: expected more than {bound:g}, got {value}")
+
+
+def check_share(config: Any, name: str) -> None:
+    """Raises if this option is given and no share."""
+    value = getattr(config, name)
+    if value is not None and not 0 <= value <= 1:
+        raise ConfigError(f"--{option(name)}: expected a share from 0 to 1, got {value}")
+
+
+def check_span(config: Any, name: str) -> None:
+    """Raises if this option is given and not two rising numbers above 0."""
+    ends = getattr(config, name)
+    if ends is not None and not (0 < ends[0] < ends[1] < math.inf):
+        low, high = ends
+        raise ConfigError(
+            f"--{option(name)}: expected the lowest and the highest, above 0, got {low:g} {high:g}"
+        )
+
+
+def going_on(given: S, content: Mapping[str, Any], around: Collection[str]) -> S:
+    """The settings of a study that goes on, as its ``config.json`` has them.
+
+    Args:
+      given: the options of this call, of which ``around`` may differ from those of the study.
+      content: of ``config.json``.
+      around: names of options that are no settings.
+
+    Raises:
+      ConfigError: if other settings were given beside ``--resume``.
+    """
+    settings: Any = type(given)
+    kept = {name: getattr(given, name) for name in around}
+    if dataclasses.replace(settings(), **kept) != given:
+        raise ConfigError(
+            "--resume: expected it without settings of the study, which goes on with its own; "
+            "leave out the other options, or start a new study without --resume"
+        )
+    fields = {field.name for field in dataclasses.fields(settings)}
+    found = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in content["config"].items()
+        if name in fields
+    }
+    return settings(**{**found, **kept, "output": None})

@@ -1,0 +1,131 @@
+"""The paths of a study as the content of its picture and page: words and digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.formatting import percent, scientific, shortened
+from experiments.path.answer import answer
+from experiments.path.content import (
+    ChoiceContent,
+    CurveContent,
+    CutContent,
+    MeasureContent,
+    PathContent,
+    StrengthContent,
+)
+from experiments.path.findings import Chosen, best, chosen, means, sparsest
+from experiments.path.measures import MEASURES
+from experiments.path.pictures import EDGES
+from experiments.path.results import Results
+from experiments.statistics.resample import Estimate
+
+DIGITS = 6
+APPLIED = {"loss": "in the loss", "proximal": "by its proximal operator"}
+
+
+def describe(found: Sequence[Results], made: Mapping[str, str], note: str = "") -> PathContent:
+    """The content of picture and page, of all that is known so far.
+
+    Args:
+      found: as `results` gives them.
+      made: how it was made: texts by their labels.
+      note: what the reader must know first, such as that the study was stopped.
+    """
+    choices = [(each, chosen(each, best), chosen(each, sparsest)) for each in found]
+    return {
+        "title": "The regularization path",
+        "answer": answer(choices),
+        "note": note,
+        "curves": [_curve(*choice) for choice in choices],
+        "choices": [
+            _choice(each, c, s) for each, c, s in choices if c is not None and s is not None
+        ],
+        "edges": [float(edge) for edge in EDGES],
+        "made": dict(made),
+        "seeds": list(found[0].seeds) if found else [],
+    }
+
+
+def _curve(results: Results, at_best: Chosen | None, at_sparsest: Chosen | None) -> CurveContent:
+    by_name = {name: means(results, name) for name in MEASURES}
+    row, is_network = results.row, results.network == "mlp"
+    return {
+        "id": results.id,
+        "network": results.network,
+        "penalty": results.penalty,
+        "title": row.title,
+        "formula": row.formula,
+        "applied": APPLIED[row.form] if is_network else "solved exactly",
+        "unit": results.unit,
+        "units": results.units,
+        "full_rank": results.full_rank,
+        "epochs": list(results.epochs),
+        "strengths": [
+            _strength(results, place, {name: found[place] for name, found in by_name.items()})
+            for place in range(len(results.strengths))
+        ],
+        "chosen": None if at_best is None else at_best.place,
+        "sparse": None if at_sparsest is None else at_sparsest.place,
+    }
+
+
+def _strength(results: Results, place: int, found: Mapping[str, Estimate]) -> StrengthContent:
+    learning = results.learning[place].mean(0)
+    missing = np.isnan(results.measured["test_accuracy"][place])
+    cut = results.cuts.get(place)
+    return {
+        "strength": results.strengths[place],
+        "measures": {name: _measure(estimate) for name, estimate in found.items()},
+        "learning": [shortened(float(value), DIGITS) for value in learning],
+        "diverged": int(missing.sum()),
+        "unconverged": int((~results.converged[place]).sum()),
+        "histogram": results.histograms.get(place),
+        "cut": None if cut is None else _cut(cut),
+    }
+
+
+def _measure(found: Estimate) -> MeasureContent:
+    low, high = found.jackknife or (None, None)
+    numbers = (None if x is None else shortened(x, DIGITS) for x in (found.value, low, high))
+    value, low, high = numbers
+    return {"value": value, "low": low, "high": high}
+
+
+def _cut(record: Mapping[str, Any]) -> CutContent:
+    before, after = record["seconds"]
+    return {
+        "units": (record["units"][0], record["units"][1]),
+        "parameters": (record["parameters"][0], record["parameters"][1]),
+        "time": after / before,
+        "error": record["error"] / (record["largest"] or 1.0),
+    }
+
+
+def _choice(results: Results, at_best: Chosen, at_sparsest: Chosen) -> ChoiceContent:
+    return {
+        "network": results.network,
+        "penalty": results.row.title,
+        "chosen": scientific(at_best.strength),
+        "accuracy": points(at_best.accuracy),
+        "gain": points(at_best.gain),
+        "sparse": scientific(at_sparsest.strength),
+        "sparse_accuracy": points(at_sparsest.accuracy),
+        "zeros": zeros_of(at_sparsest),
+        "live": at_sparsest.live.show(0),
+        "rank": at_sparsest.rank.show(0),
+    }
+
+
+def zeros_of(found: Chosen) -> str:
+    """The share of exact zeros, with one decimal where it is none or nearly all."""
+    value = found.zeros.value
+    return "none" if value == 0 else percent(value or 0.0, 1, " %")
+
+
+def points(found: Estimate) -> str:
+    """A share as percentage points, with its interval."""
+    return found.times(100).show(2)

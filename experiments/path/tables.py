@@ -1,0 +1,51 @@
+"""Tables for the terminal: what will be trained, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from experiments.formatting import in_seconds, scientific
+from experiments.path.config import Curve
+from experiments.path.content import PathContent
+from experiments.path.penalties import PENALTIES
+
+HEADINGS = {"mlp": "the network", "regression": "multinomial regression"}
+
+
+def plan(curves: Sequence[Curve], seeds: int, seconds: Sequence[float]) -> Table:
+    """One row for each program that will be compiled, below the network that it trains."""
+    table = Table(box=box.SIMPLE, title="What will be trained", title_justify="left")
+    table.add_column("penalty")
+    table.add_column("formula")
+    for name in ("λ from", "to", "λ × seeds", "steps", "about"):
+        table.add_column(name, justify="right")
+    heading = ""
+    for curve, estimate in zip(curves, seconds, strict=True):
+        if heading != (heading := HEADINGS[curve.network]):
+            table.add_row(heading, style="bold")
+        row, strengths = PENALTIES[curve.penalty], curve.strengths
+        steps = f"{curve.setup.steps:,}" if curve.network == "mlp" else "to the end"
+        ends = (scientific(strengths[0]), scientific(strengths[-1]))
+        size = f"{len(strengths)} × {seeds}"
+        table.add_row(f"  {row.title}", row.formula, *ends, size, steps, in_seconds(estimate))
+    return table
+
+
+def choices(content: PathContent) -> Table:
+    """A row for each path: at the λ that validation chooses, and at the highest nearly as good."""
+    title = "Test accuracy in % ± 95 %, at the λ that validation chooses, and at the highest λ " \
+        "that costs it at most half a point"  # fmt: skip
+    table = Table(box=box.SIMPLE, title=title, title_justify="left")
+    table.add_column("penalty")
+    for name in ("λ", "accuracy", "gain", "highest λ", "accuracy", "zeros", "live", "rank"):
+        table.add_column(name, justify="right")
+    heading = ""
+    for choice in content["choices"]:
+        if heading != (heading := HEADINGS[choice["network"]]):
+            table.add_row(heading, style="bold")
+        names = ("chosen", "accuracy", "gain", "sparse", "sparse_accuracy", "zeros", "live", "rank")
+        table.add_row(f"  {choice['penalty']}", *(choice[name] for name in names))
+    return table
