@@ -105,7 +105,7 @@ def _now_and_then(
 ) -> optax.GradientTransformation:
     """The prox after every ``row.every`` steps, as long as all of them together."""
     every, reach = row.every, FORMS[row.form].reach(setup.optimizer)
-    alone = pace if callable(pace) else lambda step: pace
+    alone: Any = pace if callable(pace) else lambda step: pace
 
     def together(count: Any) -> Any:
         """Of the steps since the last prox, by the middle one."""
