@@ -1,0 +1,104 @@
+"use strict";
+/* One penalty: what it is, what it leaves of the network, and two graphs. */
+
+class Panel {
+  constructor(host, curve, network, study, choose) {
+    Object.assign(this, { curve, network });
+    this.sheets = study.sheets[curve.id];
+    this.canvas = make("canvas");
+    this.canvas.setAttribute("role", "img");
+    this.missing = make("p", { className: "missing" });
+    this.facts = make("p", { className: "facts" });
+    this.strength = make("p", { className: "strength" });
+    this.remark = make("p", { className: "remark" });
+    this.article = make(
+      "article",
+      {},
+      make("h2", {}, curve.title),
+      make("p", { className: "sentence" }, curve.sentence),
+      this.facts,
+      make("div", { className: "pictures" }, this.canvas, this.missing),
+      this.strength,
+    );
+    this.accuracy = new Accuracy(this.article, curve, study.accuracies, choose);
+    this.sizes = new Sizes(this.article, curve, study.edges, this.total());
+    this.article.append(this.remark);
+    host.append(this.article);
+    this.known = new Map();
+  }
+
+  /** Weights of the first layer. */
+  total() {
+    const { width = 0, height = 0, count = 0 } = this.sheets ?? {};
+    const counts = this.curve.strengths.map(({ histogram }) => histogram ?? []);
+    const most = Math.max(...counts.map((c) => c.reduce((a, b) => a + b, 0)), 0);
+    return this.curve.weights ?? Math.max(most, width * height * count);
+  }
+
+  /** The place of a strength for a position of the slider, from 0 to 1. */
+  place(share) {
+    return Math.round(share * (this.curve.strengths.length - 1));
+  }
+
+  show(share) {
+    this.at = this.place(share);
+    const strength = this.curve.strengths[this.at];
+    const facts = this.measured(strength);
+    this.facts.replaceChildren(...facts.map(([number, name]) => fact(number, name)));
+    const price = written(strength.strength);
+    this.strength.textContent = `strength λ = ${price} of ${this.curve.formula}`;
+    this.remark.textContent = remarks(strength).join(" ");
+    this.accuracy.show(this.at);
+    this.sizes.show(this.at);
+    this.canvas.setAttribute("aria-label", this.said(facts));
+    this.paint();
+  }
+
+  measured({ measures }) {
+    const live = measures.live.value;
+    const on = live === null ? "–" : `${written(live)} of ${this.curve.units}`;
+    const found = [
+      [percent(measures.test_accuracy.value), "right"],
+      [on, this.network.on],
+      [percent(measures.zeros.value), "of the weights off"],
+    ];
+    if (this.curve.penalty === "nuclear") {
+      found.push([`${written(measures.rank.value)} of ${this.curve.full_rank}`, "patterns"]);
+    }
+    return found;
+  }
+
+  said(facts) {
+    const numbers = facts.map((pair) => pair.join(" ")).join(", ");
+    return `${this.curve.title}: what the units look for; ${numbers}`;
+  }
+
+  async paint() {
+    const place = this.at;
+    const known = Boolean(this.sheets?.urls[place]);
+    this.canvas.hidden = !known;
+    this.missing.textContent = known ? "" : "no pictures of this strength";
+    if (!known) return;
+    if (!this.known.has(place)) this.known.set(place, unpacked(this.sheets, place));
+    const found = await this.known.get(place);
+    if (place === this.at) paint(this.canvas, this.sheets, found);
+  }
+}
+
+function fact(number, name) {
+  return make("span", {}, make("b", {}, number), ` ${name}`);
+}
+
+function remarks({ cut, diverged, unconverged }) {
+  const found = [];
+  if (diverged) found.push(`${diverged} of the trainings blew up or is missing.`);
+  if (unconverged) found.push(`${unconverged} of the solutions are not exact yet.`);
+  if (cut) {
+    const [before, after] = cut.parameters;
+    found.push(
+      `Cut down to the ${cut.units[1]} units that are on, the network has ` +
+        `${percent(after / before)} of its numbers and gives the same answers.`,
+    );
+  }
+  return found;
+}
