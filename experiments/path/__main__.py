@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from experiments.path.content import PathContent
 
 COMMAND = "path"
-FILES = "config.json, records.jsonl, weights_*.npz, path.png"
+FILES = "config.json, records.jsonl, weights_*.npz, path.png, weights.png, report.html"
 
 
 def main(config: PathConfig) -> None:
@@ -100,8 +100,10 @@ def _is_finished(study: Study) -> bool:
 
 def _draw(study: Study, curves: int, console: Console, record: bool = False) -> None:
     """The answer, the table and the picture, of whatever there is."""
-    from experiments.path import picture, tables
+    from experiments.path import picture, pictures, tables
     from experiments.path.describe import describe
+    from experiments.path.page import still
+    from experiments.path.page.write import write
     from experiments.path.results import results
 
     records = read(study.folder)
@@ -114,6 +116,9 @@ def _draw(study: Study, curves: int, console: Console, record: bool = False) -> 
     if record:
         append(study.folder, {"event": "summary", **_summary(content)})
     picture.draw(content, study.folder / "path.png")
+    weights = pictures.every(study.folder, [curve["id"] for curve in content["curves"]])
+    still.draw(content, weights, study.folder / "weights.png")
+    write(content, weights, study.folder / "report.html")
     for line in (note, *content["answer"]):
         if line:
             console.print(line, highlight=False)

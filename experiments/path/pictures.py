@@ -8,7 +8,7 @@ Regression has its classes as units. Images of several channels have them as a l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +77,9 @@ def unpacked(folder: Path, curve: str) -> np.ndarray | None:
     weights = steps.astype(np.float32) * scale
     weights[~done] = np.nan
     return weights
+
+
+def every(folder: Path, curves: Iterable[str]) -> dict[str, np.ndarray]:
+    """`unpacked`, of all curves that have any."""
+    found = {curve: unpacked(folder, curve) for curve in curves}
+    return {curve: weights for curve, weights in found.items() if weights is not None}

@@ -27,12 +27,10 @@ class Panel {
     this.known = new Map();
   }
 
-  /** Weights of the first layer. */
+  /** Weights of the first layer, or at least so many. */
   total() {
-    const { width = 0, height = 0, count = 0 } = this.sheets ?? {};
     const counts = this.curve.strengths.map(({ histogram }) => histogram ?? []);
-    const most = Math.max(...counts.map((c) => c.reduce((a, b) => a + b, 0)), 0);
-    return this.curve.weights ?? Math.max(most, width * height * count);
+    return this.curve.weights ?? Math.max(...counts.map((c) => c.reduce((a, b) => a + b, 0)), 0);
   }
 
   /** The place of a strength for a position of the slider, from 0 to 1. */

@@ -58,3 +58,10 @@ ORDER = ("l2", "l1", "elastic_net", "group_lasso")
 def sentence(network: Network, penalty: str) -> str:
     """What a penalty does, or nothing if nothing is known of it."""
     return (PENALTIES if network == "mlp" else OF_REGRESSION).get(penalty, "")
+
+
+def means(seeds: int) -> str:
+    """Of how many trainings the numbers are means; nothing for one."""
+    if seeds < 2:
+        return ""
+    return f"Numbers are means of {seeds} trainings, squares are those of the first."

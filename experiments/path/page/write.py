@@ -51,18 +51,19 @@ def write(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) -
       path: the file to write.
     """
     shown = ordered(content["curves"])
-    networks = list(dict.fromkeys(curve["network"] for curve in shown))
+    networks: list[Network] = list(dict.fromkeys(curve["network"] for curve in shown))
     top = parts.header(words.TITLE, [words.LEAD], content["note"], WITHOUT_SCRIPT)
     body = f"""{top}
 <main>
 {_slider(networks)}
-<p class="quiet explained needs-script">{html(words.EXPLAINED)} <span id="square"></span></p>
+<p class="quiet explained needs-script">{html(words.EXPLAINED)} <span id="square"></span>
+{html(words.means(len(content["seeds"])))}</p>
 <div id="panels" class="needs-script"></div>
 {_outcome(content)}
 {_made(content)}
 </main>"""
     data = {
-        "curves": [{**curve, "sentence": _sentence(curve)} for curve in shown],
+        "curves": [_drawn(curve, weights.get(curve["id"])) for curve in shown],
         "sheets": sheets(weights),
         "networks": {name: words.NETWORKS[name] for name in networks},
         "edges": content["edges"],
@@ -91,8 +92,11 @@ def start(curves: Sequence[CurveContent]) -> dict[str, float]:
     return found
 
 
-def _sentence(curve: CurveContent) -> str:
-    return words.sentence(curve["network"], curve["penalty"])
+def _drawn(curve: CurveContent, weights: np.ndarray | None) -> dict[str, Any]:
+    """With its sentence and the number of its weights in the first layer, if known."""
+    sentence = words.sentence(curve["network"], curve["penalty"])
+    count = None if weights is None else weights[0].size
+    return {**curve, "sentence": sentence, "weights": count}
 
 
 def _slider(networks: Sequence[Network]) -> Markup:
