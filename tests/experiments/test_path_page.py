@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -119,7 +120,7 @@ class PathReader(Reader):
         """Colours [height, width, 3] of the pictures."""
         script = """((canvas) => [canvas.height, canvas.width, Array.from(
             canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)]
-            )(document.querySelectorAll("article canvas")[arguments[0]])"""
+            )(document.querySelectorAll("article canvas:not(.closer)")[arguments[0]])"""
         height, width, data = self.run(script, panel)
         return np.array(data, np.uint8).reshape(height, width, 4)
 
@@ -156,8 +157,9 @@ def percent(share: float | None) -> str:
 def test_the_first_screen_says_what_it_is_and_what_to_do(reader: PathReader):
     answers = [reader.find(".answer", i).text for i in range(reader.count(".answer"))]
     assert answers == [words.LEAD]
-    below = reader.run("""[...document.querySelectorAll("#slider, article canvas")].slice(0, 4)
-        .map((node) => node.getBoundingClientRect().bottom)""")
+    script = """[...document.querySelectorAll(arguments[0])].slice(0, 5)
+        .map((node) => node.getBoundingClientRect().bottom)"""
+    below = reader.run(script, "#slider, article canvas:not(.closer)")
     assert max(below) < 900
     order = """[".answer", "#slider", ".strength"].map((name) =>
         document.querySelector(name).getBoundingClientRect().top)"""
@@ -220,7 +222,7 @@ def test_the_graphs_mark_the_strength_and_count_the_weights(reader: PathReader):
     assert f"{zeros} of {total} are exactly zero" in said[1]
     accuracy = PANELS[l1]["strengths"][2]["measures"]["test_accuracy"]["value"]
     assert f"{percent(accuracy)} here" in said[0]
-    unnamed = ":is([role=img], svg, canvas):not([aria-label])"
+    unnamed = ":is([role=img], svg, canvas):not([aria-label], [aria-hidden])"
     assert reader.run("document.querySelectorAll(arguments[0]).length", unnamed) == 0
 
 
@@ -284,3 +286,17 @@ def test_less_than_a_whole_study(browser: webdriver.Chrome, tmp_path: Path):
     reader.open(tmp_path / "none.html")
     assert reader.count("article") == 0
     assert complaints(reader) == []
+
+
+def test_pointing_at_a_square_shows_that_unit_on_every_panel(reader: PathReader):
+    reader.move(1)
+    reader.sees_off(0, 0)
+    canvas = reader.find("article canvas")
+    box = canvas.rect
+    one = box["width"] / 4
+    ActionChains(reader.browser).move_to_element_with_offset(canvas, one / 2, -one / 8).perform()
+    assert reader.count(".closer:not([hidden])") == 4
+    script = "[...document.querySelectorAll('.closer')].map((c) => [c.width, c.height])"
+    assert reader.run(script) == [[WIDTH, HEIGHT]] * 4
+    ActionChains(reader.browser).move_to_element(reader.find("h1")).perform()
+    assert reader.count(".closer:not([hidden])") == 0

@@ -38,6 +38,10 @@ function moveTo(position) {
   remember();
 }
 
+function look(unit) {
+  for (const panel of PAGE.panels) panel.look(unit);
+}
+
 /** Panels of a network, with the slider where it was, or where the study says. */
 function build(network, position) {
   const curves = STUDY.curves.filter((curve) => curve.network === network);
@@ -45,7 +49,7 @@ function build(network, position) {
   const study = { ...STUDY, accuracies: accuracies(curves) };
   const words = STUDY.networks[network];
   PAGE.host.replaceChildren();
-  PAGE.panels = curves.map((curve) => new Panel(PAGE.host, curve, words, study, moveTo));
+  PAGE.panels = curves.map((curve) => new Panel(PAGE.host, curve, words, study, moveTo, look));
   PAGE.slider.max = steps - 1;
   PAGE.slider.disabled = steps < 2;
   PAGE.slider.value = Math.round((position ?? STUDY.start[network] ?? 0) * (steps - 1));

@@ -2,11 +2,14 @@
 /* One penalty: what it is, what it leaves of the network, and two graphs. */
 
 class Panel {
-  constructor(host, curve, network, study, choose) {
+  /** `choose(share)` moves the slider, `look(unit)` shows a unit from near on every panel. */
+  constructor(host, curve, network, study, choose, look) {
     Object.assign(this, { curve, network });
     this.sheets = study.sheets[curve.id];
     this.canvas = make("canvas");
     this.canvas.setAttribute("role", "img");
+    this.closer = make("canvas", { className: "closer", hidden: true });
+    this.closer.setAttribute("aria-hidden", "true");
     this.missing = make("p", { className: "missing" });
     this.facts = make("p", { className: "facts" });
     this.strength = make("p", { className: "strength" });
@@ -17,13 +20,16 @@ class Panel {
       make("h2", {}, curve.title),
       make("p", { className: "sentence" }, curve.sentence),
       this.facts,
-      make("div", { className: "pictures" }, this.canvas, this.missing),
+      make("div", { className: "pictures" }, this.canvas, this.closer, this.missing),
       this.strength,
     );
     this.accuracy = new Accuracy(this.article, curve, study.accuracies, choose);
     this.sizes = new Sizes(this.article, curve, study.edges, this.total());
     this.article.append(this.remark);
     host.append(this.article);
+    this.canvas.addEventListener("pointermove", (event) => look(this.unitBelow(event)));
+    this.canvas.addEventListener("pointerdown", (event) => look(this.unitBelow(event)));
+    this.canvas.addEventListener("pointerleave", () => look(null));
     this.known = new Map();
   }
 
@@ -79,7 +85,32 @@ class Panel {
     if (!known) return;
     if (!this.known.has(place)) this.known.set(place, unpacked(this.sheets, place));
     const found = await this.known.get(place);
-    if (place === this.at) paint(this.canvas, this.sheets, found);
+    if (place !== this.at) return;
+    paint(this.canvas, this.sheets, found);
+    this.found = found;
+    this.showCloser();
+  }
+
+  unitBelow(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const [x, y] = [(event.clientX - box.x) / box.width, (event.clientY - box.y) / box.height];
+    return this.sheets && unitAt(this.sheets, x, y);
+  }
+
+  /** A unit in large, or none, on the side where it does not cover itself. */
+  look(unit) {
+    this.unit = unit;
+    this.showCloser();
+  }
+
+  showCloser() {
+    const { unit, sheets, found, closer, canvas } = this;
+    closer.hidden = canvas.hidden || !found || unit === null || unit === undefined;
+    if (closer.hidden) return;
+    const size = sheets.width * sheets.height;
+    paint(closer, { ...sheets, count: 1 }, found.subarray(unit * size, (unit + 1) * size));
+    const columns = inRow(sheets.count);
+    closer.classList.toggle("right", unit % columns < columns / 2);
   }
 }
 

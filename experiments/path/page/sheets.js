@@ -31,9 +31,23 @@ function units({ width, height, columns, count, levels }, data, stride) {
   return found;
 }
 
+function inRow(count) {
+  return count > 10 ? Math.ceil(Math.sqrt(count)) : Math.min(count, 5);
+}
+
+/** The unit at a place on a canvas, both as shares of its size; null where there is none. */
+function unitAt({ width, height, count }, x, y) {
+  const columns = inRow(count);
+  const rows = Math.ceil(count / columns);
+  const column = Math.floor((x * (columns * (width + GAP) - GAP)) / (width + GAP));
+  const row = Math.floor((y * (rows * (height + GAP) - GAP)) / (height + GAP));
+  const unit = row * columns + column;
+  return column >= 0 && column < columns && unit >= 0 && unit < count ? unit : null;
+}
+
 /** The pictures on a canvas, as many in a row as make it about square. */
 function paint(canvas, { width, height, count, levels }, found) {
-  const columns = count > 10 ? Math.ceil(Math.sqrt(count)) : Math.min(count, 5);
+  const columns = inRow(count);
   const rows = Math.ceil(count / columns);
   canvas.width = columns * (width + GAP) - GAP;
   canvas.height = rows * (height + GAP) - GAP;

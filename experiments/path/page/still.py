@@ -17,7 +17,7 @@ from experiments.path.page import words
 from experiments.path.page.sheets import Drawn, drawn
 from experiments.path.page.write import FOLDER, ordered
 
-SHARES = (0.0, 0.5, 0.75, 0.9)
+SHARES = (0.0, 0.6, 0.75, 0.9)
 """Of the way from the lowest strength to the highest."""
 ROWS, COLUMNS = 4, 8
 """Of units in a picture: even steps through their order."""
@@ -38,7 +38,7 @@ def draw(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) ->
     if not shown:
         return
     units = drawn({curve["id"]: weights[curve["id"]] for curve in shown})
-    figure = Figure(figsize=(10.4, 0.5 + 1.78 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(10.4, 0.1 + 1.5 * len(shown)), layout="constrained")
     figure.set_facecolor("white")
     panels = figure.subplots(len(shown), len(SHARES), squeeze=False)
     for row, curve in zip(panels, shown, strict=True):

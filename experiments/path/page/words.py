@@ -28,21 +28,22 @@ class NetworkWords(TypedDict):
 
 NETWORKS: dict[Network, NetworkWords] = {
     "mlp": {
-        "name": "With hidden units",
-        "square": "A square is one of its hidden units, the same one in every panel.",
+        "name": "Network of two layers",
+        "square": "A square is one of the hidden units, which are the parts of its first layer, "
+        "and the same one in every panel.",
         "on": "units on",
     },
     "regression": {
-        "name": "Without hidden units",
-        "square": "A square is one class, the same one in every panel; there are no hidden units.",
+        "name": "Of one layer",
+        "square": "A square is one of the classes that it tells apart, the same in every panel.",
         "on": "pixels used",
     },
 }
 PENALTIES: dict[str, str] = {
     "l2": "Large weights cost most. All of them shrink, none is switched off.",
     "l1": "Each weight costs by its size, the smallest too. One by one they are switched off.",
-    "l1_subgradient": "The price of L1, but learned in the ordinary way, by small steps downhill: "
-    "weights come near zero and none stays there.",
+    "l1_subgradient": "The price of L1, learned by plain steps downhill: weights come near zero, "
+    "and none stays there.",
     "elastic_net": "Both prices at once: weights are switched off, and the others kept small.",
     "group_lasso": "A price for each unit as a whole. Whole units are switched off.",
     "nuclear": "A price for variety. The squares become mixtures of fewer and fewer patterns.",

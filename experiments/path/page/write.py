@@ -83,12 +83,12 @@ def ordered(curves: Sequence[CurveContent]) -> list[CurveContent]:
 
 
 def start(curves: Sequence[CurveContent]) -> dict[str, float]:
-    """Where the slider stands at first, from 0 to 1: where something is off and little is lost."""
+    """Where the slider stands at first, from 0 to 1: where much is off and little is lost."""
     found: dict[str, float] = {}
     for curve in curves:
-        last = len(curve["strengths"]) - 1
+        name, last = curve["network"], len(curve["strengths"]) - 1
         if curve["sparse"] is not None and last > 0:
-            found[curve["network"]] = curve["sparse"] / last
+            found[name] = max(curve["sparse"] / last, found.get(name, 0.0))
     return found
 
 
@@ -110,10 +110,10 @@ def _slider(networks: Sequence[Network]) -> Markup:
     return Markup(f"""<div class="controls needs-script">
 <div class="price">
 <label for="slider">Price of the weights</label>
-<span aria-hidden="true">free</span>
-<input id="slider" type="range" min="0" max="0" value="0" step="1" autocomplete="off">
-<span aria-hidden="true">too high</span>
 <output for="slider" id="position"></output>
+<div class="rail"><span aria-hidden="true">free</span>
+<input id="slider" type="range" min="0" max="0" value="0" step="1" autocomplete="off">
+<span aria-hidden="true">too high</span></div>
 </div>
 {switch if len(networks) > 1 else ""}
 <ul class="key">
