@@ -38,7 +38,7 @@ def _without(network: str, known: Mapping[str, Choice]) -> str:
     found, _, _ = next(iter(known.values()))
     value = found.measured["test_accuracy"][0].mean()
     is_known = network == "mlp" and np.isfinite(value)
-    return f"; without a penalty {percent(value, unit=' %')}" if is_known else ""
+    return f"; without a penalty {percent(value, 1, ' %')}" if is_known else ""
 
 
 def _sparse(network: str, known: Mapping[str, Choice]) -> list[str]:
@@ -64,4 +64,4 @@ def _sparse(network: str, known: Mapping[str, Choice]) -> list[str]:
 
 
 def _points(found: Estimate) -> str:
-    return f"{found.times(100).show(2)} %"
+    return f"{found.times(100).show(1)} %"

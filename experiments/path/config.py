@@ -32,7 +32,7 @@ class PathConfig:
     """Under a minute, unless other options say more: fewer strengths, seeds, images and passes."""
 
     full: bool = False
-    """The thorough one, unless other options say less: all training images, 15 strengths."""
+    """The thorough one, unless other options say less: ten times the images, 15 strengths."""
 
     strengths: tuple[float, float] | None = None
     """Lowest and highest λ, instead of each penalty's own; the network has λ = 0 beside them."""
@@ -54,7 +54,7 @@ class PathConfig:
     """Images are averaged over so many pixels each way; 1, if not given, leaves them."""
 
     examples: int | None = None
-    """Training images of each seed; 4,000 of the network and 1,000 of regression if not given."""
+    """Training images of each seed; 2,000 of the network and 1,000 of regression if not given."""
 
     label_noise: float | None = None
     """Share of the training labels that are wrong."""
@@ -103,12 +103,12 @@ STANDARD: dict[str, Any] = {
     "count": 10,
     "seeds": 5,
     "pool": 1,
-    "label_noise": 0.1,
+    "label_noise": 0.2,
     "hidden": 128,
     "optimizer": "momentum",
     "schedule": "cosine",
     "batch_size": 64,
-    "epochs": 16.0,
+    "epochs": 32.0,
 }
 """Of options that are not given."""
 PRESETS: dict[str, dict[str, Any]] = {
@@ -117,9 +117,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {**STANDARD, "count": 15},
 }
 EXAMPLES: dict[str, dict[Network, int]] = {
-    "standard": {"mlp": 4000, "regression": 1000},
-    "quick": {"mlp": 1000, "regression": 300},
-    "full": {"mlp": 55_000, "regression": 5000},
+    "standard": {"mlp": 2000, "regression": 1000},
+    "quick": {"mlp": 500, "regression": 300},
+    "full": {"mlp": 20_000, "regression": 5000},
 }
 RATES: dict[str, float] = {"sgd": 0.5, "momentum": 0.05, "adam": 0.001}
 

@@ -88,7 +88,7 @@ class ChoiceContent(TypedDict):
     """The highest λ within half a point."""
     sparse_accuracy: str
     zeros: str
-    """Share of the weights that are exactly zero there."""
+    """Share of the weights that are exactly zero there, like ``live`` and ``rank`` of all seeds."""
     live: str
     rank: str
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.formatting import percent, scientific, shortened
+from experiments.formatting import fixed, percent, scientific, shortened
 from experiments.path.answer import answer
 from experiments.path.content import (
     ChoiceContent,
@@ -109,14 +109,14 @@ def _choice(results: Results, at_best: Chosen, at_sparsest: Chosen) -> ChoiceCon
     return {
         "network": results.network,
         "penalty": results.row.title,
-        "chosen": scientific(at_best.strength),
+        "chosen": scientific(at_best.strength, 2),
         "accuracy": points(at_best.accuracy),
         "gain": points(at_best.gain),
-        "sparse": scientific(at_sparsest.strength),
+        "sparse": scientific(at_sparsest.strength, 2),
         "sparse_accuracy": points(at_sparsest.accuracy),
         "zeros": zeros_of(at_sparsest),
-        "live": at_sparsest.live.show(0),
-        "rank": at_sparsest.rank.show(0),
+        "live": fixed(at_sparsest.live.value or 0.0, 0),
+        "rank": fixed(at_sparsest.rank.value or 0.0, 0),
     }
 
 
@@ -128,4 +128,4 @@ def zeros_of(found: Chosen) -> str:
 
 def points(found: Estimate) -> str:
     """A share as percentage points, with its interval."""
-    return found.times(100).show(2)
+    return found.times(100).show(1)

@@ -66,7 +66,7 @@ def chosen(results: Results, choose: Choose) -> Chosen | None:
             found = rows[choose(validation[:, seeds].mean(1))]
             return float(found if beside is None else found - rows[beside])
 
-        return estimate(statistic, len(results.seeds))
+        return estimate(statistic, len(results.seeds), resamples=0)
 
     measured = {name: at(name) for name in ("zeros", "live", "rank")}
     accuracy, gain = at("test_accuracy"), at("test_accuracy", beside=0)

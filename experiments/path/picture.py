@@ -22,6 +22,8 @@ COLOURS = {
 }
 """Distinct without colour vision."""
 ROWS = {"test_accuracy": "test accuracy, %", "zeros": "exact zeros, %", "live": "live units, %"}
+FALL = 25
+"""Points of accuracy that are shown below the best: what lies lower is chance."""
 NETWORKS = {"mlp": "the network", "regression": "multinomial regression"}
 
 
@@ -39,6 +41,7 @@ def draw(content: PathContent, path: Path) -> None:
     for column, network in enumerate(networks):
         curves = [curve for curve in content["curves"] if curve["network"] == network]
         places[0, column].set_title(NETWORKS[network], fontsize=11)
+        _zoom(places[0, column], curves)
         for axes, name in zip(places[:, column], ROWS, strict=True):
             for curve in curves:
                 _line(axes, curve, name)
@@ -68,6 +71,17 @@ def _line(axes: Axes, curve: CurveContent, name: str) -> None:
         if at["strength"] > 0:
             value = _scaled(at["measures"][name]["value"], factor)
             axes.plot(at["strength"], value, "o", color=colour, markersize=6)
+
+
+def _zoom(axes: Axes, curves: list[CurveContent]) -> None:
+    """Down to `FALL` below the best accuracy, with a line where there is no penalty."""
+    shown = [s for curve in curves for s in curve["strengths"]]
+    values = [(s["strength"], s["measures"]["test_accuracy"]["value"] or 0.0) for s in shown]
+    highest = 100 * max(value for _, value in values)
+    axes.set_ylim(max(highest - FALL, 0), highest + 2)
+    bare = [100 * value for strength, value in values if strength == 0]
+    if bare:
+        axes.axhline(bare[0], color="#6b7280", linewidth=0.9, linestyle=":", label="λ = 0")
 
 
 def _scaled(value: float | None, factor: float) -> float:

@@ -36,16 +36,18 @@ def plan(curves: Sequence[Curve], seeds: int, seconds: Sequence[float]) -> Table
 
 def choices(content: PathContent) -> Table:
     """A row for each path: at the λ that validation chooses, and at the highest nearly as good."""
-    title = "Test accuracy in % ± 95 %, at the λ that validation chooses, and at the highest λ " \
-        "that costs it at most half a point"  # fmt: skip
+    title = (
+        "Test accuracy and gain in % ± 95 % at the λ that validation chooses; what is left at\n"
+        "the highest λ that costs validation at most half a point"
+    )
     table = Table(box=box.SIMPLE, title=title, title_justify="left")
     table.add_column("penalty")
-    for name in ("λ", "accuracy", "gain", "highest λ", "accuracy", "zeros", "live", "rank"):
+    for name in ("λ", "accuracy", "gain", "up to λ", "zeros", "live", "rank"):
         table.add_column(name, justify="right")
     heading = ""
     for choice in content["choices"]:
         if heading != (heading := HEADINGS[choice["network"]]):
             table.add_row(heading, style="bold")
-        names = ("chosen", "accuracy", "gain", "sparse", "sparse_accuracy", "zeros", "live", "rank")
+        names = ("chosen", "accuracy", "gain", "sparse", "zeros", "live", "rank")
         table.add_row(f"  {choice['penalty']}", *(choice[name] for name in names))
     return table
