@@ -90,11 +90,11 @@ def use_every_core() -> None:
         jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
 
 
-def every_device(platform: Any, compilation_cache: bool) -> dict[str, Any]:
+def every_device(platform: Any, compilation_cache: bool, float64: bool = False) -> dict[str, Any]:
     """Takes all devices of a platform, a CPU device for each core; what they are, for records."""
     use_every_core()
     wanted = MachineConfig(platform=platform, compilation_cache=compilation_cache)
-    return hardware(choose_device(wanted), len(jax.devices()))
+    return hardware(choose_device(wanted, float64), len(jax.devices()))
 
 
 def chosen(config: MachineConfig) -> list[Any]:

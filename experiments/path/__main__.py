@@ -16,7 +16,15 @@ from experiments.command import INTERRUPTED, run_command
 from experiments.data import load
 from experiments.formatting import in_minutes
 from experiments.options import going_on
-from experiments.path.config import AROUND, Curve, PathConfig, command_line, planned, resolved
+from experiments.path.config import (
+    AROUND,
+    Curve,
+    PathConfig,
+    check_example,
+    command_line,
+    planned,
+    resolved,
+)
 from experiments.progress import progress
 from experiments.provenance import how_it_was_made
 from experiments.records import (
@@ -39,6 +47,9 @@ FILES = "config.json, records.jsonl, weights_*.npz, path.png, weights.png, repor
 def main(config: PathConfig) -> None:
     """Says what it will do, trains, prints what came out, and draws it."""
     started = time.perf_counter()
+    if config.sklearn_example:
+        _sklearn_example(config)
+        return
     study, curves = _prepare(config)
     console = Console()
     if _is_finished(study):
@@ -59,6 +70,23 @@ def main(config: PathConfig) -> None:
     if not finished:
         print(f"Go on: python -m experiments.path --resume {study.folder}")
         sys.exit(INTERRUPTED)
+
+
+def _sklearn_example(config: PathConfig) -> None:
+    """Solves scikit-learn's example and shows it beside what scikit-learn found."""
+    from experiments import machine
+
+    check_example(config)
+    facts = machine.every_device(config.platform, config.compilation_cache, float64=True)
+    from experiments.path import sklearn_example, tables
+
+    folder = open_folder(COMMAND, config.output)
+    write_config(folder, COMMAND, config, {**facts, "data": config.data})
+    print("scikit-learn's example of sparse digits, in float64: about a minute.", flush=True)
+    records = sklearn_example.compared()
+    append(folder, *records)
+    Console().print(tables.example(records), highlight=False)
+    print(f"Saved {folder}/ (config.json, records.jsonl)")
 
 
 def _prepare(config: PathConfig) -> tuple[Study, list[Curve]]:

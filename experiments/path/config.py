@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments import options, provenance
-from experiments.config import ConfigError, Optimizer
+from experiments.config import ConfigError, Optimizer, option
 from experiments.paired.setup import Setup
 from experiments.path.penalties import PENALTIES, Network
 
@@ -33,6 +33,10 @@ class PathConfig:
 
     full: bool = False
     """The thorough one, unless other options say less: ten times the images, 15 strengths."""
+
+    sklearn_example: bool = False
+    """Instead of the paths: scikit-learn's example of sparse digits, solved at the same strength,
+    beside what scikit-learn found."""
 
     strengths: tuple[float, float] | None = None
     """Lowest and highest λ, instead of each penalty's own; the network has λ = 0 beside them."""
@@ -163,6 +167,21 @@ def resolved(config: PathConfig) -> PathConfig:
 
 def _size(config: PathConfig) -> str:
     return "full" if config.full else "quick" if config.quick else "standard"
+
+
+def check_example(config: PathConfig) -> None:
+    """Raises if settings of the paths are given beside ``--sklearn-example``.
+
+    Raises:
+      ConfigError: with the first of them.
+    """
+    around = {name: getattr(config, name) for name in (*AROUND, "output")}
+    alone = dataclasses.replace(PathConfig(sklearn_example=True), **{**around, "resume": None})
+    for name in provenance.changed(config, alone):
+        raise ConfigError(
+            f"--sklearn-example: expected it alone, since all its settings are scikit-learn's, got "
+            f"--{option(name)} too; leave it out"
+        )
 
 
 def _check(config: PathConfig) -> None:

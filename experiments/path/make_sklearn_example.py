@@ -16,9 +16,10 @@ import numpy as np
 import sklearn
 from sklearn.linear_model import LogisticRegression
 
-from experiments.path.sklearn_example import REFERENCE, C, Digits, digits
+from experiments.path.sklearn_example import PULL, REFERENCE, TRAIN, Digits, digits
 
 PUBLISHED, CONVERGED = 0.1, 1e-6
+C = PULL / TRAIN
 MOST_PASSES = 5000
 
 
@@ -36,6 +37,7 @@ def run(data: Digits, tolerance: float) -> dict[str, Any]:
         "intercept": model.intercept_,
         "accuracy": score,
         "passes": passes,
+        "tolerance": tolerance,
     }
 
 

@@ -96,7 +96,9 @@ PENALTIES: dict[str, PathPenalty] = {
     "l2": PathPenalty(
         "L2", "λ·Σw²", "loss", _l2, {"mlp": (1e-4, 3e-1), "regression": (1e-4, 10.0)}
     ),
-    "l1_subgradient": PathPenalty("L1, subgradient", "λ·Σ|w|", "loss", _l1, {"mlp": (2e-5, 1e-2)}),
+    "l1_subgradient": PathPenalty(
+        "L1 by subgradient", "λ·Σ|w|", "loss", _l1, {"mlp": (2e-5, 1e-2)}
+    ),
     "l1": PathPenalty(
         "L1", "λ·Σ|w|", "proximal", _l1, {"mlp": (2e-5, 1e-2), "regression": (3e-4, 1e-1)}
     ),

@@ -16,7 +16,8 @@ from experiments.data import Dataset, load
 REFERENCE = Path(__file__).with_name("sklearn_example.npz")
 """What scikit-learn found, by `experiments.path.make_sklearn_example`."""
 TRAIN, TEST = 5000, 10_000
-C = 50 / TRAIN
+PULL = 50
+"""C of scikit-learn, times the examples."""
 
 
 class Digits(NamedTuple):
@@ -29,7 +30,10 @@ class Digits(NamedTuple):
 
 
 def digits(dataset: Dataset | None = None, train: int = TRAIN, test: int = TEST) -> Digits:
-    """The example's data, every pixel with mean 0 and variance 1 over the training images."""
+    """The example's data, every pixel with mean 0 and variance 1 over the training images.
+
+    Pixels that are always blank stay 0.
+    """
     dataset = load("mnist") if dataset is None else dataset
     splits = dataset.train, dataset.test
     images = np.concatenate([split.images for split in splits])
@@ -42,11 +46,15 @@ def digits(dataset: Dataset | None = None, train: int = TRAIN, test: int = TEST)
     return Digits(pixels[:train], of[:train], pixels[train:], of[train:])
 
 
-def strength(c: float = C, examples: int = TRAIN) -> float:
-    """λ of Σ|w| beside the mean cross-entropy, for scikit-learn's C."""
+def strength(examples: int = TRAIN) -> float:
+    """λ of Σ|w| beside the mean cross-entropy, for the example's C.
+
+    >>> strength()
+    0.02
+    """
     from jaxreg.convert import from_logistic_c
 
-    return from_logistic_c(c, examples, norm="l1")
+    return from_logistic_c(PULL / examples, examples, norm="l1")
 
 
 def loss(params: Any, images: Any, labels: Any) -> Any:
@@ -72,3 +80,56 @@ def solved(data: Digits, strength: float, **options: Any) -> Any:
     }
     penalty = strength * l1.on("kernel$")
     return solve(loss, penalty, zeros, images, jnp.asarray(data.train_labels), **options)
+
+
+class Run(NamedTuple):
+    """One solution of the example; coefficients [class, pixel]."""
+
+    name: str
+    coefficients: np.ndarray
+    accuracy: float
+    rounds: int
+
+    def record(self, other: Run) -> dict[str, Any]:
+        """For the records, with its distance from another."""
+        ours, theirs = self.coefficients, other.coefficients
+        return {
+            "event": "example",
+            "program": self.name,
+            "rounds": self.rounds,
+            "zeros": float(np.mean(ours == 0)),
+            "accuracy": self.accuracy,
+            "difference": float(np.abs(ours - theirs).max()),
+            "largest": float(np.abs(theirs).max()),
+            "same_zeros": float(np.mean((ours == 0) == (theirs == 0))),
+        }
+
+
+def of_sklearn() -> tuple[Run, Run]:
+    """What scikit-learn found: as published, and converged."""
+    with np.load(REFERENCE) as stored:
+        found = {name: stored[name] for name in stored.files}
+
+    def run(kind: str) -> Run:
+        own = {name: found[f"{kind}_{name}"] for name in ("coefficients", "accuracy", "passes")}
+        name = f"scikit-learn {found['version']}, tol={float(found[f'{kind}_tolerance']):g}"
+        return Run(name, own["coefficients"], float(own["accuracy"]), int(own["passes"]))
+
+    return run("published"), run("converged")
+
+
+def of_jaxreg(data: Digits) -> Run:
+    """What `jaxreg.solve` finds."""
+    found = solved(data, strength(len(data.train)))
+    params = {name: np.asarray(leaf) for name, leaf in found.params.items()}
+    guess = np.argmax(data.test @ params["kernel"] + params["bias"], 1)
+    accuracy = float(np.mean(guess == data.test_labels))
+    name = "jaxreg.solve" if found.converged else "jaxreg.solve, NOT converged"
+    return Run(name, params["kernel"].T, accuracy, int(found.steps))
+
+
+def compared() -> list[dict[str, Any]]:
+    """A record for each program, held against scikit-learn's converged solution."""
+    published, converged = of_sklearn()
+    ours = of_jaxreg(digits())
+    return [run.record(converged) for run in (published, converged, ours)]
