@@ -232,7 +232,8 @@ def test_arrow_keys_move_it_from_anywhere(reader: PathReader):
     assert reader.position() == 1
     reader.find("#slider").send_keys(Keys.ARROW_RIGHT)
     assert reader.position() == 2
-    assert "step 3 of 5: L2 " in reader.find("#slider").get_attribute("aria-valuetext")
+    said = reader.find("#slider").get_attribute("aria-valuetext") or ""
+    assert said.startswith("step 3 of 5: L2 84.2 % right, 0 % off; L1 ")
     reader.find("input[value=mlp]").send_keys(Keys.ARROW_RIGHT)
     assert reader.find("#square").text == words.NETWORKS["regression"]["square"]
     assert reader.position() == 2  # of four, where little is lost
@@ -269,6 +270,18 @@ def test_without_javascript_the_words_and_tables_remain(browser: webdriver.Chrom
     for said in (words.LEAD, *STUDY["answer"], "need JavaScript", "92.30 ± 0.41"):
         assert said in text
     assert "Price of the weights" not in text
+
+
+def test_more_units_than_fit(browser: webdriver.Chrome, tmp_path: Path):
+    weights = np.random.default_rng(0).normal(size=(COUNT, 200, HEIGHT, WIDTH))
+    content = {**STUDY, "curves": [synthetic_path.curve("mlp-l2", weights)]}
+    write(content, {"mlp-l2": weights}, tmp_path / "many.html")
+    reader = PathReader(browser)
+    reader.open(tmp_path / "many.html")
+    assert reader.find(".remark").text == "Here are the 128 largest of 200."
+    assert "200 of 200 units on" in reader.told(0)
+    said = reader.find("article figure:last-of-type svg").get_attribute("aria-label") or ""
+    assert said.endswith(f"0 of {200 * HEIGHT * WIDTH} are exactly zero")
 
 
 def test_less_than_a_whole_study(browser: webdriver.Chrome, tmp_path: Path):

@@ -28,7 +28,7 @@ function show() {
 }
 
 function said(panels) {
-  return panels.map((panel) => `${panel.curve.title} ${panel.facts.textContent}`).join("; ");
+  return panels.map((panel) => panel.told).join("; ");
 }
 
 function moveTo(position) {

@@ -51,11 +51,20 @@ class Panel {
     this.facts.replaceChildren(...facts.map(([number, name]) => fact(number, name)));
     const price = written(strength.strength);
     this.strength.textContent = `strength λ = ${price} of ${this.curve.formula}`;
-    this.remark.textContent = remarks(strength).join(" ");
+    this.remark.textContent = [...this.shown(), ...remarks(strength)].join(" ");
     this.accuracy.show(this.at);
     this.sizes.show(this.at);
-    this.canvas.setAttribute("aria-label", this.said(facts));
+    const [[right], [on], [off]] = facts;
+    this.told = `${this.curve.title} ${right} right, ${off} off`;
+    const label = `${this.told}, ${on} ${this.network.on}: what each looks for`;
+    this.canvas.setAttribute("aria-label", label);
     this.paint();
+  }
+
+  /** That not all squares are here, if that is so. */
+  shown() {
+    const [some, all] = [this.sheets?.count ?? 0, this.curve.squares];
+    return some && some < all ? [`Here are the ${some} largest of ${all}.`] : [];
   }
 
   measured({ measures }) {
@@ -70,11 +79,6 @@ class Panel {
       found.push([`${written(measures.rank.value)} of ${this.curve.full_rank}`, "patterns"]);
     }
     return found;
-  }
-
-  said(facts) {
-    const numbers = facts.map((pair) => pair.join(" ")).join(", ");
-    return `${this.curve.title}: what the units look for; ${numbers}`;
   }
 
   async paint() {

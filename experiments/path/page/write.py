@@ -93,10 +93,10 @@ def start(curves: Sequence[CurveContent]) -> dict[str, float]:
 
 
 def _drawn(curve: CurveContent, weights: np.ndarray | None) -> dict[str, Any]:
-    """With its sentence and the number of its weights in the first layer, if known."""
+    """With its sentence and the numbers of its squares and its weights, if they are known."""
     sentence = words.sentence(curve["network"], curve["penalty"])
-    count = None if weights is None else weights[0].size
-    return {**curve, "sentence": sentence, "weights": count}
+    squares, count = (0, None) if weights is None else (weights.shape[1], weights[0].size)
+    return {**curve, "sentence": sentence, "squares": squares, "weights": count}
 
 
 def _slider(networks: Sequence[Network]) -> Markup:
