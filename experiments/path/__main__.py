@@ -145,8 +145,8 @@ def _draw(study: Study, curves: int, console: Console, record: bool = False) -> 
         append(study.folder, {"event": "summary", **_summary(content)})
     picture.draw(content, study.folder / "path.png")
     weights = pictures.every(study.folder, [curve["id"] for curve in content["curves"]])
-    still.draw(content, weights, study.folder / "weights.png")
-    write(content, weights, study.folder / "report.html")
+    drawn = still.draw(content, weights, study.folder / "weights.png")
+    write(content, weights, study.folder / "report.html", drawn)
     for line in (note, *content["answer"]):
         if line:
             console.print(line, highlight=False)

@@ -91,8 +91,7 @@ def test_the_still_shows_the_weights_in_the_colours_of_the_page(tmp_path: Path):
         assert image.width == 1144
         seen = np.asarray(image.convert("RGB"))
     assert (seen == OFF).all(-1).mean() > 0.02
-    still.draw({**STUDY, "curves": []}, WEIGHTS, tmp_path / "nothing.png")
-    assert not (tmp_path / "nothing.png").exists()
+    assert still.draw({**STUDY, "curves": []}, WEIGHTS, tmp_path / "nothing.png") is None
     units = sheets.drawn(WEIGHTS)["mlp-l1"]
     picture = still.picture(units, 2)
     assert (picture == OFF).all(-1).sum() == (WEIGHTS["mlp-l1"][2] == 0).sum()
@@ -136,7 +135,7 @@ class PathReader(Reader):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("path") / "report.html"
-    write(STUDY, WEIGHTS, path)
+    write(STUDY, WEIGHTS, path, still.draw(STUDY, WEIGHTS, path.with_name("still.png")))
     return path
 
 
@@ -266,8 +265,10 @@ def test_dark_narrow_zoomed_and_printed(reader: PathReader, page: Path):
 
 
 def test_without_javascript_the_words_and_tables_remain(browser: webdriver.Chrome, page: Path):
-    text = PathReader(browser).read_without_scripts(page)
-    for said in (words.LEAD, *STUDY["answer"], "need JavaScript", "92.30 ± 0.41"):
+    reader = PathReader(browser)
+    text = reader.read_without_scripts(page)
+    assert reader.find("noscript img").rect["height"] > 300
+    for said in (words.LEAD, *STUDY["answer"], "needs JavaScript", "92.30 ± 0.41"):
         assert said in text
     assert "Price of the weights" not in text
 

@@ -25,18 +25,21 @@ GAP, LEVELS, FAINT = 2, 15, 0.7
 COLOURS = 64
 
 
-def draw(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) -> None:
+def draw(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) -> Path | None:
     """A row for each penalty of the network with hidden units, a column for each of `SHARES`.
 
     Args:
       content: as `describe` gives it.
       weights: as for `write`.
-      path: the file to write; none is written if there is nothing to show.
+      path: the file to write.
+
+    Returns:
+      The path; None, and nothing is written, if there is nothing to show.
     """
     known = [c for c in ordered(content["curves"]) if c["network"] == "mlp" and c["id"] in weights]
     shown = [curve for curve in known if curve["penalty"] in words.ORDER]
     if not shown:
-        return
+        return None
     units = drawn({curve["id"]: weights[curve["id"]] for curve in shown})
     figure = Figure(figsize=(10.4, 0.1 + 1.5 * len(shown)), layout="constrained")
     figure.set_facecolor("white")
@@ -45,6 +48,7 @@ def draw(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) ->
         _row(row, curve, units[curve["id"]])
     figure.savefig(path, dpi=110)
     _with_palette(path)
+    return path
 
 
 def _row(panels: Sequence[Axes], curve: CurveContent, units: Drawn) -> None:

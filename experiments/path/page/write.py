@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,8 @@ SCRIPTS = (
     *(SHARED / "elements.js", SHARED / "numbers.js"),
     *(FOLDER / name for name in ("sheets.js", "graphs.js", "panels.js", "page.js")),
 )
-WITHOUT_SCRIPT = Markup(
-    '<noscript><p class="note">The slider and the pictures need JavaScript. What came out, and the '
-    "table, are here without it.</p></noscript>"
-)
+WITHOUT_SCRIPT = "The slider needs JavaScript. What came out is here without it."
+STILL = "Some of the squares: a row for each penalty, the price rising from left to right."
 COLUMNS = (
     *("penalty", "λ chosen", "accuracy, %", "gain", "highest λ", "its accuracy, %"),
     *("exact zeros", "live", "rank"),
@@ -41,7 +40,12 @@ CAPTION = (
 )
 
 
-def write(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) -> None:
+def write(
+    content: PathContent,
+    weights: Mapping[str, np.ndarray],
+    path: Path,
+    still: Path | None = None,
+) -> None:
     """Writes a path as a page of its own.
 
     Args:
@@ -49,10 +53,11 @@ def write(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) -
       weights: of the first layer, by the id of the curve, as `pictures.unpacked` gives them;
         curves without any have no pictures.
       path: the file to write.
+      still: a PNG of `still`, for browsers without scripts.
     """
     shown = ordered(content["curves"])
     networks: list[Network] = list(dict.fromkeys(curve["network"] for curve in shown))
-    top = parts.header(words.TITLE, [words.LEAD], content["note"], WITHOUT_SCRIPT)
+    top = parts.header(words.TITLE, [words.LEAD], content["note"], _without_script(still))
     body = f"""{top}
 <main>
 {_slider(networks)}
@@ -97,6 +102,16 @@ def _drawn(curve: CurveContent, weights: np.ndarray | None) -> dict[str, Any]:
     sentence = words.sentence(curve["network"], curve["penalty"])
     squares, count = (0, None) if weights is None else (weights.shape[1], weights[0].size)
     return {**curve, "sentence": sentence, "squares": squares, "weights": count}
+
+
+def _without_script(still: Path | None) -> Markup:
+    picture = "" if still is None else _picture(still.read_bytes())
+    return Markup(f'<noscript><p class="note">{WITHOUT_SCRIPT}</p>{picture}</noscript>')
+
+
+def _picture(png: bytes) -> str:
+    url = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    return f'<figure><figcaption>{STILL}</figcaption><img src="{url}" alt="{STILL}"></figure>'
 
 
 def _slider(networks: Sequence[Network]) -> Markup:
