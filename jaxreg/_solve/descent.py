@@ -42,6 +42,7 @@ class Limits(NamedTuple):
     growth: Any = turns.FIRST_GROWTH
     scale: Any = 0.0  # the largest gradient
     leap: Any = leaps.FIRST  # the number of steps before the first
+    gradient: Any = None  # of the loss at the start, if it is known
 
 
 class Found(NamedTuple):

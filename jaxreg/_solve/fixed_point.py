@@ -45,5 +45,4 @@ class Slopes(NamedTuple):
 def slopes(problem: Problem, w: Vector, gradient: Vector, step: jax.Array, data: Data) -> Slopes:
     landed = vectors.subtract(w, vectors.times(step, gradient))
     _, prox = jax.linearize(lambda u: problem.prox(u, step, data), landed)
-    _, curvature = jax.linearize(lambda w: problem.gradient(w, data), w)
-    return Slopes(prox, curvature, step)
+    return Slopes(prox, problem.curvature(w, data), step)

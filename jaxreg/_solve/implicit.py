@@ -17,10 +17,11 @@ import jax
 import numpy as np
 
 from jaxreg._solve import conjugate, vectors
-from jaxreg._solve.descent import Found, Limits, descend
+from jaxreg._solve.descent import Found, Limits
 from jaxreg._solve.fixed_point import slopes
 from jaxreg._solve.problem import Data, Problem
 from jaxreg._solve.vectors import Vector
+from jaxreg._solve.working_set import search
 
 MOST_PRODUCTS = 10_000
 
@@ -28,7 +29,7 @@ MOST_PRODUCTS = 10_000
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def minimum(problem: Problem, start: Vector, data: Data, limits: Limits) -> Found:
     """Where loss + penalty is least, found by descending from ``start``."""
-    return descend(problem, start, data, limits)
+    return search(problem, start, data, limits)
 
 
 @minimum.defjvp

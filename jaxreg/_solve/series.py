@@ -47,6 +47,7 @@ def _one_after_another(
 ) -> tuple[jax.Array, Ended, jax.Array]:
     """Each from the solution before; the first, where all is zero, only tells the largest."""
     unit = jnp.ones_like(factors[0])
+    first = _as_arrays(limits, unit)._replace(gradient=problem.gradient(start, data))
 
     def body(before: Carry, now: tuple[jax.Array, jax.Array]) -> tuple[Carry, Any]:
         factor, is_null = now
@@ -58,12 +59,14 @@ def _one_after_another(
             top = jax.lax.cond(is_null, lambda: _top(problem, end, data), lambda: before.top)
         usable = jnp.isfinite(end.loss)
         w = vectors.choose(usable, end.w, start)
-        return Carry(w, _nearby(before.limits, end), top), (strength, end, free)
+        after = _nearby(before.limits, end)
+        after = after._replace(gradient=vectors.choose(usable, end.gradient, first.gradient))
+        return Carry(w, after, top), (strength, end, free)
 
     is_null = jnp.zeros(len(factors), bool)
     if plan.from_top:
         factors, is_null = jnp.concatenate([unit[None], factors]), jnp.append(True, is_null)
-    _, found = jax.lax.scan(body, Carry(start, _as_arrays(limits, unit), unit), (factors, is_null))
+    _, found = jax.lax.scan(body, Carry(start, first, unit), (factors, is_null))
     return jax.tree.map(lambda x: x[1:], found) if plan.from_top else found
 
 

@@ -17,6 +17,7 @@ from jax.core import eval_jaxpr
 from jax.extend import core
 
 from jaxreg._messages.brief import is_array
+from jaxreg._solve.contracted import Contraction, contraction, evaluate
 from jaxreg._solve.layout import Static
 
 
@@ -28,10 +29,16 @@ class Traced:
     key: Any
     text: str
     constants: tuple[int, ...]  # by identity, of functions compiled apart
+    contraction: Contraction | None = dataclasses.field(compare=False)
 
     def __call__(self, vector: Sequence[jax.Array], operands: Sequence[Any]) -> list[jax.Array]:
         count = len(self.jaxpr.constvars)
         return eval_jaxpr(self.jaxpr, operands[:count], *vector, *operands[count:])
+
+    def resized(self, vector: Sequence[jax.Array], operands: Sequence[Any]) -> list[jax.Array]:
+        """The same for arrays with fewer features."""
+        count = len(self.jaxpr.constvars)
+        return evaluate(self.jaxpr, operands[:count], [*vector, *operands[count:]])
 
 
 def traced(
@@ -55,7 +62,8 @@ def traced(
 
     closed, shapes = jax.make_jaxpr(of_arrays, return_shape=True)(vector, numbers)
     constants = tuple(id(x) for x in _constants(closed.jaxpr))
-    program = Traced(closed.jaxpr, _key(key), str(closed.jaxpr), constants)
+    axes = contraction(closed.jaxpr, len(jax.tree.leaves(vector)))
+    program = Traced(closed.jaxpr, _key(key), str(closed.jaxpr), constants, axes)
     return program, [*closed.consts, *numbers], shapes
 
 
