@@ -70,25 +70,24 @@ def test_axes_that_are_only_contracted_with_data_are_found(name: str):
 
 REFERENCE = {"b": np.zeros(OUTPUTS), "w": np.full((FEATURES, OUTPUTS), 0.01)}
 PATHS = {
-    "entries around a reference": (squares, l1.on("^w$") + 0.1 * l2.around(REFERENCE)),
-    "rows": (scores, group_lasso(1).on("^w$") + 0.1 * l2.on("^b$")),
-    "bounded entries": (squares, l1.on("^w$") + box(0.0, 0.5).on("^w$")),
+    "entries around a reference": (l1.on("^w$") + 0.1 * l2.around(REFERENCE), 0.3),
+    "rows, bounded": (group_lasso(1).on("^w$") + box(-1.0, 0.1).on("^b$"), 0.8),
 }
 
 
 @pytest.mark.parametrize("name", PATHS)
 def test_on_working_sets_the_whole_problem_is_solved(name: str, monkeypatch: pytest.MonkeyPatch):
-    loss, penalty = PATHS[name]
+    penalty, largest = PATHS[name]
     monkeypatch.setattr(working_set, "SMALLEST", 1)
     chosen, choose = [], working_set._chosen
     monkeypatch.setattr(working_set, "_chosen", lambda *a: chosen.append(a) or choose(*a))
-    strengths = np.geomspace(0.3, 0.01, 6)
-    found = path(loss, penalty, SHAPED, X, Y, strengths=strengths, degrees_of_freedom=False)
+    strengths = np.geomspace(largest, 0.03 * largest, 6)
+    found = path(squares, penalty, SHAPED, X, Y, strengths=strengths, degrees_of_freedom=False)
     assert chosen
     assert bool(found.converged.all()), found
     for i, strength in enumerate(strengths):
         params = found[i].params
-        gradient = jax.grad(loss)(params, X, Y)
+        gradient = jax.grad(squares)(params, X, Y)
         left = diagnostics.optimality(scaled(penalty, strength), params, gradient)
         assert max(map(float, left.values())) < 1e-8
     live = np.any(found.params["w"], axis=2).sum(axis=1)
