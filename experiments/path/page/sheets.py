@@ -19,9 +19,9 @@ from PIL import Image
 UNITS = 128
 """Of each sheet at most: the first ones in the order."""
 COLUMNS = 16
-ROOM = 5_500_000
+ROOM = 7_000_000
 """Characters that all sheets of a page may take together."""
-SIZES = ((15, 32), (9, 32), (5, 32), (5, 16), (3, 8), (1, 4))
+SIZES = ((15, 32), (9, 32), (5, 32), (3, 32), (3, 16), (1, 8))
 """Levels, and pixels of a side: the first that fits is taken."""
 STRONG = 0.99
 """Share of the weights, before they shrink, that are within the colours."""
