@@ -11,13 +11,14 @@ penalty a sum over entries, no ½. Its gradient is 2λw. `convert` speaks the ot
 
 The map of the house, from the ground up:
 
-- penalties: a `Penalty` is data: scale it, add it, select leaves with ``.on(...)``, take ``.prox``
-  and ``.grad``. What has no settings is an object, what has settings a call. `Penalty` or
-  `Constraint`, with `pytree` and `static`, make your own, and `jaxreg.testing.check_penalty`
-  proves it.
+- penalties: a `Penalty` is data: scale it, add it, select leaves with ``.on(...)``, weigh leaves,
+  entries and groups with ``.weighted(...)``, take ``.prox`` and ``.grad``. What has no settings is
+  an object, what has settings a call. `Penalty` or `Constraint`, with `pytree` and `static`, make
+  your own, and `jaxreg.testing.check_penalty` proves it.
 
   - entrywise: `l1`, `l2`, `elastic_net`, `huber`; not convex: `log_sum`, `mcp`, `scad`, `l0`
-  - groups: `group_lasso`, `sparse_group_lasso`
+  - groups: `group_lasso`, `sparse_group_lasso`; not convex: `group_mcp`, `group_scad`
+  - by rank: `slope`
   - matrices: `nuclear`, `spectral`, `orthogonal`
   - constraints: `non_negative`, `box`, `max_norm`
 - which leaves: `where`, `weights`, `biases`; `describe` shows what a rule covers.
@@ -63,6 +64,9 @@ from jaxreg._catalogue.nonconvex import l0 as l0
 from jaxreg._catalogue.nonconvex import log_sum as log_sum
 from jaxreg._catalogue.nonconvex import mcp as mcp
 from jaxreg._catalogue.nonconvex import scad as scad
+from jaxreg._catalogue.nonconvex_groups import group_mcp as group_mcp
+from jaxreg._catalogue.nonconvex_groups import group_scad as group_scad
+from jaxreg._catalogue.ordered import slope as slope
 from jaxreg._describe import describe as describe
 from jaxreg._messages.names import absent as _absent
 from jaxreg._objective import Parts as Parts

@@ -4,6 +4,8 @@
 - `nonconvex`: sparse ones that flatten: ``log_sum``, ``mcp``, ``scad``, ``l0``
 - `constraints`: conditions on single entries: ``non_negative``, ``box``
 - `groups`: norms of rows, columns, filters: ``group_lasso``, ``sparse_group_lasso``, ``max_norm``
+- `nonconvex_groups`: such norms, flattened: ``group_mcp``, ``group_scad``
+- `ordered`: of sizes by their rank: ``slope``
 - `matrices`: singular values and orthogonality: ``nuclear``, ``spectral``, ``orthogonal``
 
 A penalty is a class here, with its value and the facts of `jaxreg._penalty.unit` that hold of it,

@@ -1,6 +1,7 @@
 """Penalties on groups of entries: whole rows, columns, filters or channels at once.
 
-Those that see an array as a matrix are in `matrices`.
+The convex ones; those that flatten are in `nonconvex_groups`, and those that see an array as a
+matrix in `matrices`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,26 @@ from jaxreg._catalogue.entrywise import l1
 from jaxreg._messages.calls import explained
 from jaxreg._penalty.constraint import Constraint
 from jaxreg._penalty.penalty import Penalty
+from jaxreg._penalty.unit import Unit
 from jaxreg._trees import pytree, static
 
 Axis = int | tuple[int, ...]
 
 
+class OnGroups(Unit):
+    """What acts on groups: entries that share their index on all axes but ``axis``."""
+
+    axis: Axis
+
+    def coupled_axes(self, ndim: int) -> frozenset[int]:
+        return _positive(self.axis, ndim)
+
+    def misfit(self, w: jax.Array) -> str | None:
+        return _unless_it_has(self.axis, w)
+
+
 @pytree
-class GroupLasso(Penalty):
+class GroupLasso(OnGroups, Penalty):
     """The group lasso; see `group_lasso`."""
 
     axis: Axis = static()
@@ -33,12 +47,6 @@ class GroupLasso(Penalty):
     homogeneous: ClassVar[bool] = True
     radial: ClassVar[bool] = True
     widens: ClassVar[bool] = True
-
-    def coupled_axes(self, ndim: int) -> frozenset[int]:
-        return _positive(self.axis, ndim)
-
-    def misfit(self, w: jax.Array) -> str | None:
-        return _unless_it_has(self.axis, w)
 
     def array_value(self, w: jax.Array) -> jax.Array:
         return jnp.sum(self.array_parts(w))
@@ -98,7 +106,7 @@ def group_lasso(axis: Axis) -> Penalty:
     variables*; Scardapane et al. 2017, *Group sparse regularization for deep neural networks*
     (arXiv:1607.00485).
     """
-    return GroupLasso(_axis("group_lasso", axis))
+    return GroupLasso(checked_axis("group_lasso", axis))
 
 
 @explained
@@ -125,7 +133,7 @@ def sparse_group_lasso(axis: Axis, l1_ratio: Any) -> Penalty:
 
     References: Simon, Friedman, Hastie & Tibshirani 2013, *A sparse-group lasso*.
     """
-    groups = GroupLasso(_axis("sparse_group_lasso", axis))
+    groups = GroupLasso(checked_axis("sparse_group_lasso", axis))
     if _numbers.is_python(l1_ratio) or not hasattr(l1_ratio, "dtype"):
         l1_ratio = _numbers.setting("sparse_group_lasso", "l1_ratio", l1_ratio, above=-1)
         if not 0 <= l1_ratio <= 1:
@@ -137,7 +145,7 @@ def sparse_group_lasso(axis: Axis, l1_ratio: Any) -> Penalty:
 
 
 @pytree
-class MaxNorm(Constraint):
+class MaxNorm(OnGroups, Constraint):
     """The constraint that the norms of groups are bounded; see `max_norm`."""
 
     bound: Any
@@ -146,12 +154,6 @@ class MaxNorm(Constraint):
     __name__ = "max_norm"
     radial: ClassVar[bool] = True
     widens: ClassVar[bool] = True
-
-    def coupled_axes(self, ndim: int) -> frozenset[int]:
-        return _positive(self.axis, ndim)
-
-    def misfit(self, w: jax.Array) -> str | None:
-        return _unless_it_has(self.axis, w)
 
     def contains(self, w: jax.Array, rounding: jax.Array) -> jax.Array:
         slack = _numbers.norm(rounding, self.axis)
@@ -198,10 +200,12 @@ def max_norm(bound: Any, axis: Axis) -> Penalty:
     References: Srivastava et al. 2014, *Dropout*, §5.1; Srebro, Rennie & Jaakkola 2004,
     *Maximum-margin matrix factorization*.
     """
-    return MaxNorm(_numbers.setting("max_norm", "bound", bound, least=0), _axis("max_norm", axis))
+    return MaxNorm(
+        _numbers.setting("max_norm", "bound", bound, least=0), checked_axis("max_norm", axis)
+    )
 
 
-def _axis(owner: str, axis: Any) -> Axis:
+def checked_axis(owner: str, axis: Any) -> Axis:
     """``axis`` as Python integers, hashable, once it is known to be axes and not parameters."""
     is_tuple = isinstance(axis, tuple) and len(axis) > 0
     try:

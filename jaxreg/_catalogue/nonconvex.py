@@ -77,13 +77,16 @@ class MCP(Penalty):
     entrywise: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
-        size = _numbers.modulus(w)
-        gamma = _numbers.scalar("gamma", self.gamma, size.dtype)
-        capped = jnp.minimum(size, gamma)
-        return jnp.sum(capped * (1 - capped / (2 * gamma)))
+        return jnp.sum(mcp_curve(_numbers.modulus(w), self.gamma))
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.mcp(w, step, _numbers.scalar("gamma", self.gamma, jnp.finfo(w.dtype).dtype))
+
+
+def mcp_curve(size: jax.Array, gamma: Any) -> jax.Array:
+    gamma = _numbers.scalar("gamma", gamma, size.dtype)
+    capped = jnp.minimum(size, gamma)
+    return capped * (1 - capped / (2 * gamma))
 
 
 @explained
@@ -130,13 +133,17 @@ class SCAD(Penalty):
     entrywise: ClassVar[bool] = True
 
     def array_value(self, w: jax.Array) -> jax.Array:
-        size = _numbers.modulus(w)
-        a = _numbers.scalar("a", self.a, size.dtype)
-        bent = jnp.clip(size, 1, a)  # f is the integral of a slope that falls from 1 at 1 to 0 at a
-        return jnp.sum(jnp.minimum(size, 1) + (bent - 1) * (2 * a - bent - 1) / (2 * (a - 1)))
+        return jnp.sum(scad_curve(_numbers.modulus(w), self.a))
 
     def array_prox(self, w: jax.Array, step: ArrayLike) -> jax.Array:
         return prox.scad(w, step, _numbers.scalar("a", self.a, jnp.finfo(w.dtype).dtype))
+
+
+def scad_curve(size: jax.Array, a: Any) -> jax.Array:
+    """The integral of a slope that is 1 up to 1 and falls to 0 at a."""
+    a = _numbers.scalar("a", a, size.dtype)
+    bent = jnp.clip(size, 1, a)
+    return jnp.minimum(size, 1) + (bent - 1) * (2 * a - bent - 1) / (2 * (a - 1))
 
 
 @explained

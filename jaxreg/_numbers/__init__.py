@@ -13,6 +13,7 @@ from jaxreg._numbers._checks import checked as checked
 from jaxreg._numbers._checks import is_numeric as is_numeric
 from jaxreg._numbers._checks import is_one as is_one
 from jaxreg._numbers._checks import is_python as is_python
+from jaxreg._numbers._checks import is_real as is_real
 from jaxreg._numbers._checks import positive as positive
 from jaxreg._numbers._checks import required as required
 from jaxreg._numbers._checks import scalar as scalar

@@ -13,6 +13,8 @@ from jax.core import Tracer
 
 from jaxreg._messages.brief import brief
 
+SHOWN = 12  # numbers of one array that are spelled out
+
 
 def checked(name: str, number: Any) -> Any:
     """``number`` as a float, once it is known to be finite and ≥ 0; arrays as they are.
@@ -105,4 +107,13 @@ def show(strength: Any) -> str:
         return "λ"
     if isinstance(strength, float) and math.isinf(strength):
         return f"float('{strength}')"  # which evaluates back, as everything else does
-    return str(np.asarray(strength)[()]) if hasattr(strength, "dtype") else repr(strength)
+    if not hasattr(strength, "dtype"):
+        return repr(strength)
+    return _shown_array(strength) if np.ndim(strength) else str(np.asarray(strength)[()])
+
+
+def _shown_array(array: Any) -> str:
+    if np.size(array) > SHOWN:
+        return "…"
+    numbers = np.array2string(np.asarray(array), separator=", ", floatmode="unique")
+    return f"jnp.array({' '.join(numbers.split())})"

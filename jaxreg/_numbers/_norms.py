@@ -93,16 +93,18 @@ def _scaled_norm(axis: Any, w: jax.Array, square: jax.Array) -> jax.Array:
     return size * jnp.sqrt(jnp.sum(squared_modulus(small), axis=axis, keepdims=True))
 
 
-def unsplit(w: jax.Array) -> jax.Array:
-    """The array with every matrix, its last two axes, whole on a device.
+def unsplit(w: jax.Array, count: int = 2) -> jax.Array:
+    """The array with its last ``count`` axes, by default every matrix, whole on a device.
 
-    On an explicit-sharding mesh, where products and decompositions of split ones are refused;
-    elsewhere the compiler sees to it.
+    On an explicit-sharding mesh, where products, decompositions and sorting of split ones are
+    refused; elsewhere the compiler sees to it.
     """
     spec = jax.typeof(w).sharding.spec
-    if all(axis is None for axis in spec[-2:]):
+    batch = w.ndim - min(count, w.ndim)
+    if all(axis is None for axis in spec[batch:]):
         return w
-    return jax.sharding.reshard(w, PartitionSpec(*spec[:-2], None, None))
+    whole = PartitionSpec(*spec[:batch], *[None] * (w.ndim - batch))
+    return jax.sharding.reshard(w, whole)
 
 
 def split_as(result: jax.Array, w: jax.Array) -> jax.Array:

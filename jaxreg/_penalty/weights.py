@@ -21,7 +21,6 @@ from jaxreg._select.rules import Where
 from jaxreg._trees import Leaf, Path
 
 Weights = dict[Path, Any]
-SHOWN = 8  # weights of one leaf that are spelled out
 
 
 def given_weights(penalty: Any, tree: Any) -> Weights:
@@ -172,15 +171,6 @@ def shown(weights: Weights) -> str:
     return str(_trees.nested((path, _Text(weight)) for path, weight in weights.items()))
 
 
-def are_shown(weights: Weights) -> bool:
-    """Whether the text says all of them."""
-    return all(map(_is_short, weights.values()))
-
-
-def _is_short(weight: Any) -> bool:
-    return not isinstance(weight, Tracer) and np.size(weight) <= SHOWN
-
-
 class _Text:
     """A weight within the repr of dictionaries."""
 
@@ -188,9 +178,4 @@ class _Text:
         self.weight = weight
 
     def __repr__(self) -> str:
-        if not _is_short(self.weight):
-            return "…"
-        if not np.ndim(self.weight):
-            return _numbers.show(self.weight)
-        numbers = np.array2string(np.asarray(self.weight), separator=", ", floatmode="unique")
-        return f"jnp.array({' '.join(numbers.split())})"
+        return "…" if isinstance(self.weight, Tracer) else _numbers.show(self.weight)

@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from jaxreg import _numbers
 from jaxreg._messages.calls import explained
+from jaxreg.prox._nonconvex import mcp, scad
 
 
 @explained
@@ -31,6 +32,50 @@ def group_lasso(w: ArrayLike, step: ArrayLike, axis: int | tuple[int, ...]) -> j
         return jnp.where(gone, 0, 1 - step / jnp.where(gone, 1, size))
 
     return _group_by_group(jnp.asarray(w), axis, step, factor)
+
+
+@explained
+def group_mcp(
+    w: ArrayLike, step: ArrayLike, gamma: ArrayLike, axis: int | tuple[int, ...]
+) -> jax.Array:
+    """argmin_v step·Σ_G m(‖v_G‖) + ½‖v − w‖²: `mcp` of the norms, directions kept.
+
+    A group is what shares its index on all axes but ``axis``.
+
+    >>> group_mcp(jnp.array([[3.0, 0.3], [4.0, 0.4]]), 1.0, gamma=2.0, axis=0)
+    Array([[3., 0.],
+           [4., 0.]], dtype=float32)
+
+    References: Huang, Breheny & Ma 2012, *A selective review of group selection in high-dimensional
+    models* (arXiv:1204.6491).
+    """
+
+    def factor(size: jax.Array, step: jax.Array) -> jax.Array:
+        return mcp(size, step, gamma) / jnp.where(size == 0, 1, size)
+
+    return _group_by_group(jnp.asarray(w), axis, step, factor, gamma)
+
+
+@explained
+def group_scad(
+    w: ArrayLike, step: ArrayLike, a: ArrayLike, axis: int | tuple[int, ...]
+) -> jax.Array:
+    """argmin_v step·Σ_G f(‖v_G‖) + ½‖v − w‖²: `scad` of the norms, directions kept.
+
+    A group is what shares its index on all axes but ``axis``.
+
+    >>> group_scad(jnp.array([[3.0, 0.3], [4.0, 0.4]]), 1.0, a=3.0, axis=0)
+    Array([[3., 0.],
+           [4., 0.]], dtype=float32)
+
+    References: Wang, Chen & Li 2007, *Group SCAD regression analysis for microarray time course
+    gene expression data*.
+    """
+
+    def factor(size: jax.Array, step: jax.Array) -> jax.Array:
+        return scad(size, step, a) / jnp.where(size == 0, 1, size)
+
+    return _group_by_group(jnp.asarray(w), axis, step, factor, a)
 
 
 @explained
@@ -59,14 +104,17 @@ def _group_by_group(
     axis: int | tuple[int, ...],
     limit: ArrayLike,
     factor: Callable[[jax.Array, jax.Array], jax.Array],
+    least: ArrayLike = jnp.inf,
 ) -> jax.Array:
-    """Every group times ``factor(its norm, limit)``, which is constant for norms up to ``limit``.
+    """Every group times ``factor(its norm, limit)``.
 
-    Low precision is widened twice, with a barrier between, so that no float32 copy is kept.
+    That is constant for norms up to ``limit`` or ``least``, which need not be told from 0. Low
+    precision is widened twice, with a barrier between, so that no float32 copy is kept.
     """
-    again, limit = w, _numbers.real_like(limit, _numbers.widen(w))
-    size = _numbers.norm(w, axis, limit)
-    if w.dtype != _numbers.widen(w).dtype:
+    again, wide = w, _numbers.widen(w)
+    limit, least = _numbers.real_like(limit, wide), _numbers.real_like(least, wide)
+    size = _numbers.norm(w, axis, jnp.minimum(limit, least))
+    if w.dtype != wide.dtype:
         size, again = jax.lax.optimization_barrier((size, w))
     again = _numbers.widen(again)
     return (again * factor(size, limit).astype(again.dtype)).astype(w.dtype)

@@ -7,6 +7,7 @@ array, independently of the library; ``minimiser`` makes, of any array, one wher
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,15 @@ def _adjoint(w: np.ndarray) -> np.ndarray:
 
 def _indicator(inside: Any) -> float:
     return 0.0 if np.all(inside) else np.inf
+
+
+def _slope(w: np.ndarray, weights: np.ndarray) -> Any:
+    return (weights * np.sort(abs(w).ravel())[::-1]).sum()
+
+
+def _benjamini_hochberg(q: float, count: int) -> np.ndarray:
+    ranks = np.arange(1, count + 1)
+    return np.array([NormalDist().inv_cdf(1 - q * rank / (2 * count)) for rank in ranks])
 
 
 def _huber(w: np.ndarray, delta: float) -> Any:
@@ -85,6 +95,16 @@ CASES = {
         jaxreg.sparse_group_lasso(axis=-1, l1_ratio=0.25),
         lambda w: 0.25 * abs(w).sum() + 0.75 * _norms(w, -1).sum(),
         ANY,
+    ),
+    "group_mcp": Row(jaxreg.group_mcp(gamma=3.0, axis=0), lambda w: _mcp(_norms(w, 0), 3.0), ANY),
+    "group_scad": Row(
+        jaxreg.group_scad(a=2.5, axis=(-2, -1)), lambda w: _scad(_norms(w, (-2, -1)), 2.5), ANY
+    ),
+    "slope": Row(
+        jaxreg.slope(np.linspace(2, 0, 12)), lambda w: _slope(w, np.linspace(2, 0, 12)), ((4, 3),)
+    ),
+    "slope, q": Row(
+        jaxreg.slope(q=0.2), lambda w: _slope(w, _benjamini_hochberg(0.2, w.size)), ANY
     ),
     "max_norm": Row(
         jaxreg.max_norm(bound=1.5, axis=-1), lambda w: _indicator(_norms(w, -1) <= 1.5), ANY

@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.isotonic import isotonic_regression
 
 from jaxreg import prox
+from jaxreg.prox._isotonic import decreasing
 
 GRID = np.linspace(0, 8, 80_001)
 SIZES = np.array([0.0, 0.05, 0.3, 0.7, 0.99, 1.0, 1.3, 1.9, 2.4, 3.1, 4.2, 6.0, 7.5])
@@ -97,3 +99,76 @@ def test_broadcast_steps_act_entry_by_entry_and_group_by_group():
     steps = jnp.array([[2.5, 0.25]])
     np.testing.assert_allclose(prox.group_lasso(w, steps, axis=0), w / 2, rtol=1e-6)
     np.testing.assert_allclose(prox.max_norm(w, steps, axis=0), w / 2, rtol=1e-6)
+
+
+def test_matrices_of_a_batch_have_steps_of_their_own():
+    w = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 4)), jnp.float32)
+    for operator in (prox.nuclear, prox.spectral):
+        each = jnp.stack([operator(w[0], 0.5), operator(w[1], 2.0)])
+        np.testing.assert_allclose(operator(w, jnp.array([[[0.5]], [[2.0]]])), each, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("group", "entrywise", "setting"),
+    [(prox.group_mcp, prox.mcp, 1.5), (prox.group_scad, prox.scad, 2.5)],
+)
+def test_norms_of_groups_move_as_entries_do_and_directions_stay(group, entrywise, setting):
+    """At every size and step, of the smallest and of the largest numbers too."""
+    sizes = jnp.asarray([*SIZES, 1e-25, 1e25], jnp.float32)
+    direction = jnp.array([0.6, 0.0, -0.8])[:, None]
+    steps = jnp.array([0.1, 0.9, 1.4, 1.5, 3.0, 5.0])
+    moved = jax.vmap(lambda step: group(direction * sizes, step, setting, axis=0))(steps)
+    wanted = jax.vmap(lambda step: direction * entrywise(sizes, step, setting))(steps)
+    np.testing.assert_allclose(moved, wanted, rtol=2e-6)
+
+
+def test_isotonic_regression_is_that_of_scikit_learn_on_any_numbers():
+    rng = np.random.default_rng(0)
+    sorted_ = np.sort(abs(rng.normal(size=64)))[::-1]
+    rows = np.stack(
+        [
+            rng.normal(size=64),
+            rng.normal(size=64).cumsum(),
+            sorted_ - np.linspace(2, 0, 64),
+            np.append(-np.arange(63.0), 9999.0),  # merges one by one, from the end
+            np.arange(64.0),
+            np.zeros(64),
+        ]
+    )
+    with jax.enable_x64(True):
+        found = jax.jit(jax.vmap(decreasing))(rows)
+        single = [decreasing(jnp.asarray(rows[0, :n])) for n in (1, 2)]
+    wanted = [isotonic_regression(row, increasing=False) for row in rows]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    for n, fit in enumerate(single, start=1):
+        np.testing.assert_allclose(fit, isotonic_regression(rows[0, :n], increasing=False))
+
+
+def test_the_derivative_of_slope_is_that_of_differences_and_symmetric():
+    """By the array, by the step and by the weights: forward, reverse, and under vmap."""
+    rng = np.random.default_rng(1)
+    w, weights = 2 * rng.normal(size=(3, 4)), np.linspace(1.5, 0.1, 12)
+
+    def moved(inputs):
+        return prox.slope(*inputs)
+
+    inputs = (w, np.float64(0.7), weights)
+    with jax.enable_x64(True):
+        forward = jax.jit(jax.jacfwd(moved))(inputs)
+        reverse = jax.jit(jax.jacrev(moved))(inputs)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), forward, reverse)
+        ways = [tuple(1e-6 * rng.normal(size=np.shape(x)) for x in inputs) for _ in range(5)]
+        for way in ways:
+            ends = [
+                moved(tuple(x + s * d for x, d in zip(inputs, way, strict=True))) for s in (1, -1)
+            ]
+            slope = sum(np.tensordot(j, d, np.ndim(d)) for j, d in zip(forward, way, strict=True))
+            np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2, atol=1e-11)
+    by_w = np.reshape(forward[0], (12, 12))
+    np.testing.assert_allclose(by_w, by_w.T, atol=1e-12)
+    assert 0 < np.linalg.matrix_rank(by_w) < np.count_nonzero(moved(inputs))  # some are pooled
+
+
+def test_a_missing_number_stays_one_among_sorted_sizes():
+    moved = prox.slope(jnp.array([3.0, jnp.nan, -2.0]), 1.0, jnp.array([1.0, 0.5, 0.25]))
+    np.testing.assert_array_equal(jnp.isnan(moved), [False, True, False])

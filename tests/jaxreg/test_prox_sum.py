@@ -16,6 +16,8 @@ from jaxreg import (
     box,
     elastic_net,
     group_lasso,
+    group_mcp,
+    group_scad,
     huber,
     l0,
     l1,
@@ -27,6 +29,7 @@ from jaxreg import (
     nuclear,
     orthogonal,
     scad,
+    slope,
     sparse_group_lasso,
     spectral,
 )
@@ -68,6 +71,18 @@ def np_group(axis: int | None) -> Function:
     return lambda v: norms(v, axis).sum(-1)
 
 
+def np_group_mcp(gamma: float, axis: int) -> Function:
+    return lambda v: mcp_curve(norms(v, axis), gamma).sum(-1)
+
+
+def np_group_scad(a: float, axis: int) -> Function:
+    return lambda v: scad_curve(norms(v, axis), a).sum(-1)
+
+
+def np_slope(*weights: float) -> Function:
+    return lambda v: (np.sort(np.abs(v.reshape(*v.shape[:-2], 4))) * weights[::-1]).sum(-1)
+
+
 def np_max_norm(bound: float, axis: int | None) -> Function:
     return lambda v: forbidden(norms(v, axis) - bound).sum(-1)
 
@@ -89,21 +104,21 @@ def np_huber(delta: float) -> Function:
     return value
 
 
-def np_mcp(gamma: float) -> Function:
-    def value(v: np.ndarray) -> np.ndarray:
-        z = np.abs(v)
-        return np.where(z <= gamma, z - z**2 / (2 * gamma), gamma / 2).sum(ENTRIES)
+def mcp_curve(z: np.ndarray, gamma: float) -> np.ndarray:
+    return np.where(z <= gamma, z - z**2 / (2 * gamma), gamma / 2)
 
-    return value
+
+def np_mcp(gamma: float) -> Function:
+    return lambda v: mcp_curve(np.abs(v), gamma).sum(ENTRIES)
+
+
+def scad_curve(z: np.ndarray, a: float) -> np.ndarray:
+    bent = (2 * a * z - z**2 - 1) / (2 * (a - 1))
+    return np.where(z <= 1, z, np.where(z <= a, bent, (a + 1) / 2))
 
 
 def np_scad(a: float) -> Function:
-    def value(v: np.ndarray) -> np.ndarray:
-        z = np.abs(v)
-        bent = (2 * a * z - z**2 - 1) / (2 * (a - 1))
-        return np.where(z <= 1, z, np.where(z <= a, bent, (a + 1) / 2)).sum(ENTRIES)
-
-    return value
+    return lambda v: scad_curve(np.abs(v), a).sum(ENTRIES)
 
 
 def np_log_sum(eps: float) -> Function:
@@ -239,6 +254,20 @@ ALLOWED: list[tuple[Penalty, Function]] = [
             total((0.2, np_l1), (0.3, np_group(0)), (0.1, np_l2)),
         ),
     ),
+    # norms of groups that flatten, and sorted sizes, beside what goes with norms
+    (
+        0.3 * l1.weighted(WEIGHTS) + 0.5 * group_mcp(0.9, 0) + 0.2 * l2,
+        total((0.3, np_weighted(itself)), (0.5, np_group_mcp(0.9, 0)), (0.2, np_l2)),
+    ),
+    (0.2 * l1 + 2.0 * group_scad(2.5, 1), total((0.2, np_l1), (2, np_group_scad(2.5, 1)))),
+    (
+        0.4 * group_lasso(0) + 2.0 * group_mcp(0.9, -2),
+        total((0.4, np_group(0)), (2, np_group_mcp(0.9, 0))),
+    ),
+    (
+        0.5 * slope([2.0, 1.0, 0.5, 0.0]) + 0.2 * l2.around(REFERENCE) + 0.3 * group_lasso((0, 1)),
+        total((0.5, np_slope(2, 1, 0.5, 0)), *((0.2, around(np_l2)), (0.3, np_group(None)))),
+    ),
     # weights: of entries and of groups, of twins, and of squares, after which the step is uneven
     (
         0.3 * l1.weighted(WEIGHTS) + 0.5 * group_lasso(0).weighted(OF_COLUMNS),
@@ -269,7 +298,7 @@ ALLOWED: list[tuple[Penalty, Function]] = [
     ),
     (
         mcp(0.8).weighted(WEIGHTS) + 0.2 * l2.weighted(WEIGHTS),
-        total((1, np_weighted(lambda v: np.where(v <= 0.8, v - v**2 / 1.6, 0.4) + 0.2 * v**2))),
+        total((1, np_weighted(lambda v: mcp_curve(v, 0.8) + 0.2 * v**2))),
     ),
     (max_norm(0.7, 0) + l2.weighted(WEIGHTS), both(np_max_norm(0.7, 0), np_weighted(np.square))),
     (
@@ -344,6 +373,10 @@ REFUSED: list[tuple[Penalty, Penalty, Function | None]] = [
     (log_sum(0.3), l1, None),
     (l0, l1, None),
     (l1, orthogonal("rows"), None),
+    (0.5 * group_mcp(0.9, 0), 0.4 * group_lasso(1), None),
+    (group_mcp(0.9, 0), max_norm(0.7, 0), None),
+    (slope(q=0.1), l1, None),
+    (slope(q=0.1), non_negative, None),
 ]
 
 
