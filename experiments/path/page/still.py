@@ -17,7 +17,7 @@ from experiments.path.page import words
 from experiments.path.page.sheets import Drawn, drawn
 from experiments.path.page.write import FOLDER, ordered
 
-SHARES = (0.0, 0.6, 0.75, 0.9)
+SHARES = (0.0, 0.55, 0.66, 0.78)
 """Of the way from the lowest strength to the highest."""
 ROWS, COLUMNS = 4, 8
 """Of units in a picture: even steps through their order."""
@@ -68,7 +68,7 @@ def _told(strength: StrengthContent) -> str:
     """Such as ``λ = 0.001: 92.3 % right, 40.1 % off``."""
     right, zero = (strength["measures"][name]["value"] for name in ("test_accuracy", "zeros"))
     known = [(x, word) for x, word in ((right, "right"), (zero, "off")) if x is not None]
-    told = (f"{percent(x, 1, ' %')} {word}" for x, word in known)
+    told = (f"{'none' if x == 0 else percent(x, 1, ' %')} {word}" for x, word in known)
     return f"λ = {scientific(strength['strength'])}: {', '.join(told)}"
 
 

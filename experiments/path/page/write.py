@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,12 +90,12 @@ def ordered(curves: Sequence[CurveContent]) -> list[CurveContent]:
 
 def start(curves: Sequence[CurveContent]) -> dict[str, float]:
     """Where the slider stands at first, from 0 to 1: where much is off and little is lost."""
-    found: dict[str, float] = {}
+    found: dict[str, list[float]] = {}
     for curve in curves:
-        name, last = curve["network"], len(curve["strengths"]) - 1
+        last = len(curve["strengths"]) - 1
         if curve["sparse"] is not None and last > 0:
-            found[name] = max(curve["sparse"] / last, found.get(name, 0.0))
-    return found
+            found.setdefault(curve["network"], []).append(curve["sparse"] / last)
+    return {network: statistics.median_high(shares) for network, shares in found.items()}
 
 
 def _drawn(curve: CurveContent, weights: np.ndarray | None) -> dict[str, Any]:
