@@ -241,6 +241,7 @@ def test_arrow_keys_move_it_from_anywhere(reader: PathReader):
 def test_a_reload_keeps_the_place(reader: PathReader, page: Path):
     reader.find("input[value=regression]").click()
     reader.move(3)
+    WebDriverWait(reader.browser, 5).until(lambda _: reader.run("location.hash").endswith("=3"))
     reader.browser.refresh()
     assert (reader.position(), reader.count("article")) == (3, 1)
     for nonsense in ("#mlp=999", "#mlp=x", "#<b>", "#constructor=1", "#="):

@@ -57,9 +57,12 @@ function build(network, position) {
   show();
 }
 
-/** In the address, so that a reload, or a link, opens the page as it is. */
+/** In the address, so that a reload, or a link, opens the page as it is; browsers bound how often. */
 function remember() {
-  history.replaceState(null, "", `#${chosenNetwork()}=${PAGE.slider.value}`);
+  clearTimeout(PAGE.remembering);
+  PAGE.remembering = setTimeout(() => {
+    history.replaceState(null, "", `#${chosenNetwork()}=${PAGE.slider.value}`);
+  }, 150);
 }
 
 function remembered() {

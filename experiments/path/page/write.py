@@ -126,7 +126,7 @@ def _slider(networks: Sequence[Network]) -> Markup:
     return Markup(f"""<div class="controls needs-script">
 <div class="price">
 <label for="slider">Price of the weights</label>
-<output for="slider" id="position"></output>
+<output for="slider" id="position" aria-live="off"></output>
 <div class="rail"><span aria-hidden="true">free</span>
 <input id="slider" type="range" min="0" max="0" value="0" step="1" autocomplete="off">
 <span aria-hidden="true">too high</span></div>
