@@ -41,3 +41,9 @@ def correlated(seed: int, examples: int, features: int, share: float) -> tuple[n
 def stacked(draw, *shape, seeds=SEEDS) -> tuple[np.ndarray, ...]:
     """One problem for every seed, each array with a leading axis."""
     return tuple(map(np.stack, zip(*(draw(seed, *shape) for seed in seeds), strict=True)))
+
+
+def adaptive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The weights of the adaptive Lasso: 1/|ŵ| of least squares, and 0 for the first feature."""
+    weights = 1 / np.abs(np.linalg.lstsq(x, y)[0])
+    return np.concatenate([[0.0], weights[1:]])

@@ -15,7 +15,18 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
 
 import jaxreg
-from jaxreg import _trees, diagnostics, group_lasso, l1, l2, mcp, non_negative, nuclear, weights
+from jaxreg import (
+    _trees,
+    diagnostics,
+    group_lasso,
+    l1,
+    l2,
+    mcp,
+    non_negative,
+    nuclear,
+    slope,
+    weights,
+)
 
 RNG = np.random.default_rng(0)
 KERNEL = RNG.standard_normal((4, 3)).astype(np.float32)
@@ -207,6 +218,7 @@ def test_strength_max_of_elastic_net_keeps_the_ratio():
     assert net.set_params(alpha=0.99 * top).fit(X, Y).coef_.any()
 
 
+DIAGONAL = max(9 / 20, np.abs(np.diag(KERNEL)).max())
 GRADS = {"fc1": {"bias": jnp.array([9.0, 9.0, 9.0]), "kernel": jnp.asarray(KERNEL)}}
 
 
@@ -220,6 +232,18 @@ GRADS = {"fc1": {"bias": jnp.array([9.0, 9.0, 9.0]), "kernel": jnp.asarray(KERNE
         (l1.on("bias") + group_lasso(0).on(weights), 9.0),
         (l1.on(weights) + 3.0 * l2.on(weights), np.abs(KERNEL).max()),
         (l1.on(weights) + non_negative, -KERNEL.min()),
+        (l1.weighted({"fc1": {"bias": 0.0, "kernel": 0.5}}), 2 * np.abs(KERNEL).max()),
+        (l1.weighted({"fc1": {"bias": 20.0, "kernel": np.eye(*KERNEL.shape)}}), DIAGONAL),
+        (l1.weighted(0.0) + l2, np.inf),
+        (l1.weighted(0.0) + l2.weighted(0.0), 0.0),
+        (
+            group_lasso(0).weighted({"fc1": {"kernel": np.array([2.0, 0.0, 1.0])}}).on(weights),
+            max(np.linalg.norm(KERNEL, axis=0)[[0, 2]] / [2, 1]),
+        ),
+        (
+            slope(np.linspace(2, 0, 12)).on(weights),
+            max(np.sort(abs(KERNEL).ravel())[::-1].cumsum() / np.linspace(2, 0, 12).cumsum()),
+        ),
         (l2, np.inf),
         (non_negative, 0.0),
     ],

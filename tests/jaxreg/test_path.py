@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import enet_path, lasso_path
 
-from jaxreg import Path, diagnostics, group_lasso, l1, l2, mcp, non_negative, path, solve
+from jaxreg import Path, diagnostics, group_lasso, l1, l2, mcp, non_negative, path, slope, solve
 
 TIGHT: dict[str, Any] = {"tol": 1e-14, "max_iter": 1_000_000}
 
@@ -63,6 +63,35 @@ def test_the_elastic_net_path_is_that_of_scikit_learn_also_side_by_side():
         np.testing.assert_allclose(found.params, coefficients.T, rtol=0, atol=1e-8)
         assert np.array_equal(found.params != 0, coefficients.T != 0)
     assert int(one_by_one.steps.sum()) < int(at_once.steps.sum())
+
+
+def test_weights_are_features_of_another_size_and_what_has_none_is_free():
+    """|weight·w| is |v| for v = weight·w on the features x/weight: glmnet's penalty.factor."""
+    weights = np.linspace(0.2, 2.0, 10)
+    found = of_diabetes(l1.weighted(weights), count=20)
+    strengths, coefficients, _ = lasso_path(X / weights, Y, alphas=20, **TIGHT)
+    np.testing.assert_allclose(found.strengths, strengths, rtol=1e-12)
+    np.testing.assert_allclose(found.params, coefficients.T / weights, rtol=0, atol=1e-8)
+    free = of_diabetes(l1.weighted(np.where(np.arange(10) < 2, 0, weights)), count=5)
+    assert bool(free.converged.all())
+    top = free.params[0]
+    others = np.linalg.lstsq(X[:, :2], Y)[0]
+    np.testing.assert_allclose(top, np.append(others, np.zeros(8)), atol=1e-8)
+    gradient = np.abs(X.T @ (X @ top - Y) / len(Y))[2:] / weights[2:]
+    np.testing.assert_allclose(free.strengths[0], gradient.max(), rtol=1e-10)
+    np.testing.assert_allclose(free.degrees_of_freedom, np.sum(free.params != 0, axis=1))
+
+
+def test_sorted_sizes_enter_from_the_dual_norm_and_those_of_equal_size_count_once():
+    falling = np.linspace(2, 0.5, 10)
+    gradient = np.sort(np.abs(X.T @ Y / len(Y)))[::-1]
+    top = np.max(np.cumsum(gradient) / np.cumsum(falling))
+    found = of_diabetes(slope(falling), strengths=top * np.array([1.0001, 0.9999, 0.3, 0.05]))
+    assert bool(found.converged.all())
+    assert [bool(np.any(w)) for w in found.params] == [False, True, True, True]
+    for w, free in zip(np.asarray(found.params), found.degrees_of_freedom, strict=True):
+        sizes = np.unique(np.abs(w[w != 0]).round(9))
+        assert float(free) == pytest.approx(len(sizes), abs=1e-6)
 
 
 def test_every_row_is_the_solution_and_tells_of_it():

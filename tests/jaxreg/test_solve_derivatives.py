@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, Lasso, MultiTaskLasso, Ridge
 
-from jaxreg import convert, group_lasso, l1, l2, non_negative, solve
+from jaxreg import convert, group_lasso, l1, l2, non_negative, slope, solve
 from tests.jaxreg import problems
 
 EXAMPLES, FEATURES = 40, 6
@@ -30,6 +30,10 @@ def float64():
 
 def squares(w: Any, x: Any, y: Any) -> Any:
     return 0.5 * jnp.sum((x @ w - y) ** 2) / len(y)
+
+
+def of_flat(w: Any, x: Any, y: Any) -> Any:
+    return squares(w.ravel(), x, y)
 
 
 class Case(NamedTuple):
@@ -150,6 +154,27 @@ def test_the_value_changes_by_the_penalty_alone():
     slope, found = jax.jit(jax.grad(value, has_aux=True))(0.2)
     assert float(slope) == pytest.approx(float(jnp.sum(jnp.abs(found.params))), abs=1e-9)
     assert float(found.parts.penalty) == pytest.approx(0.2 * float(slope))
+
+
+def test_weights_of_entries_groups_and_ranks_have_derivatives():
+    """By two numbers that make the weights, against differences of the solutions."""
+    start, ranks = jnp.zeros((3, 2)), jnp.arange(6.0)
+
+    def solutions(at: Any) -> Any:
+        a, b = at
+        entries, groups = a * (1 + ranks.reshape(3, 2)), b * jnp.array([0.5, 0.0, 2.0])
+        both = 0.05 * l1.weighted(entries) + 0.1 * group_lasso(1).weighted(groups)
+        by_rank = 0.05 * slope(a + b * ranks[::-1] / 6)
+        found = jnp.stack([solve(of_flat, p, start, X, Y).params for p in (both, by_rank)])
+        return found, found
+
+    program = jax.jit(jax.jacfwd(solutions, has_aux=True))
+    at = jnp.array([1.0, 1.2])
+    by_number, _ = program(at)
+    for i, way in enumerate(1e-5 * np.eye(2)):
+        (_, up), (_, down) = program(at + way), program(at - way)
+        np.testing.assert_allclose(by_number[..., i], (up - down) / 2e-5, rtol=0, atol=1e-6)
+    assert np.all(np.any(by_number != 0, axis=(1, 2)))
 
 
 def test_arrays_that_the_loss_closes_over_and_settings_of_penalties_have_derivatives():

@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, MultiTaskLasso, Ridge
 
-from jaxreg import convert, group_lasso, l1, l2, mcp, nuclear, scad, solve
+from jaxreg import (
+    convert,
+    group_lasso,
+    group_mcp,
+    group_scad,
+    l1,
+    l2,
+    mcp,
+    nuclear,
+    scad,
+    slope,
+    solve,
+)
 from tests.jaxreg import problems
 
 TIGHT: dict[str, Any] = {"tol": 1e-14, "max_iter": 1_000_000}
@@ -47,6 +59,10 @@ def without_intercept(w: Any, x: Any, y: Any) -> Any:
     return 0.5 * jnp.mean((x @ w.ravel() - y) ** 2)
 
 
+def of_tasks(w: Any, x: Any, y: Any) -> Any:
+    return 0.5 * jnp.sum((x @ w - y) ** 2) / len(y)
+
+
 def at_matrix(v: Any, x: Any, y: Any) -> Any:
     return 0.5 * jnp.sum((x @ v - y) ** 2)
 
@@ -78,7 +94,7 @@ def kkt_elastic(w: Any, g: Any, a: float, b: float) -> float:
     return float(np.max(np.where(w != 0, kept, beyond(np.abs(g), a))))
 
 
-def kkt_groups(w: Any, g: Any, a: float, b: float) -> float:
+def kkt_groups(w: Any, g: Any, a: Any, b: Any) -> float:
     size = np.linalg.norm(w, axis=-1, keepdims=True)
     kept = g + a * np.sign(w) + b * w / np.where(size > 0, size, 1)
     inside = np.where(w != 0, np.abs(kept), beyond(np.abs(g), a))
@@ -175,21 +191,33 @@ def test_fifty_problems_have_the_coefficients_and_the_support_of_scikit_learn(na
     assert (zeros > 0) == ("l2" not in name and name != "ridge")
 
 
-@pytest.mark.parametrize("name", ["mcp", "scad", "group", "sparse_group"])
+STRENGTH, SHAPE, RATIO = 0.3, 4.0, 0.3  # of `make_skglm`, as what follows
+ENTRIES, GROUPS = np.linspace(0, 1.25, 8), np.array([0.5, 0.25, 2.0, 1.0])
+RANKS = np.linspace(2, 0.25, 8)
+
+
+def weighted_pairs(a: Any, b: Any) -> Any:
+    return a * l1.weighted(ENTRIES.reshape(4, 2)) + b * group_lasso(1).weighted(GROUPS)
+
+
+OF_SKGLM: dict[str, tuple[Callable[[Any, Any], Any], tuple[float, float]]] = {
+    "mcp": (lambda a, _: a * mcp(STRENGTH * SHAPE), (STRENGTH, 0.0)),
+    "scad": (lambda a, _: a**2 * scad(SHAPE), (STRENGTH, 0.0)),
+    "weighted_mcp": (lambda a, _: a * mcp(STRENGTH * SHAPE).weighted(ENTRIES), (STRENGTH, 0.0)),
+    "slope": (lambda a, _: a * slope(RANKS), (STRENGTH, 0.0)),
+    "group": (pairs, (0.0, STRENGTH)),
+    "sparse_group": (pairs, (RATIO * STRENGTH, 0.7 * STRENGTH)),
+    "weighted_group": (weighted_pairs, (0.0, STRENGTH)),
+}
+
+
+@pytest.mark.parametrize("name", OF_SKGLM)
 def test_fifty_problems_have_the_coefficients_and_the_support_of_skglm(name: str):
-    strength, shape, ratio = 0.3, 4.0, 0.3  # of `make_skglm`
-    penalties = {
-        "mcp": lambda a, _: a * mcp(strength * shape),
-        "scad": lambda a, _: a**2 * scad(shape),
-        "group": pairs,
-        "sparse_group": pairs,
-    }
-    numbers = {"group": (0.0, strength), "sparse_group": (ratio * strength, 0.7 * strength)}
+    penalty, (a, b) = OF_SKGLM[name]
     x, y = problems.stacked(problems.linear, 100, 8)
-    unit = strength if name == "scad" else 1.0
+    unit = STRENGTH if name == "scad" else 1.0
     start = jnp.zeros((4, 2) if "group" in name else 8)
-    a, b = numbers.get(name, (strength, 0.0))
-    found, grads = solved(without_intercept, penalties[name], start, a, b, unit * x, y)
+    found, grads = solved(without_intercept, penalty, start, a, b, unit * x, y)
     assert bool(found.converged.all()), found
     w = unit * np.asarray(found.params).reshape(50, 8)
     np.testing.assert_allclose(w, SKGLM[name], rtol=0, atol=1e-6)
@@ -197,7 +225,54 @@ def test_fifty_problems_have_the_coefficients_and_the_support_of_skglm(name: str
     assert 0.1 < (w == 0).mean() < 0.9
     if "group" in name:
         found_w = np.asarray(found.params)
+        b = b * GROUPS[:, None] if "weighted" in name else b
         assert max(map(functools.partial(kkt_groups, a=a, b=b), found_w, grads)) < 1e-8
+
+
+def test_fifty_sparse_group_lassos_with_weights_fulfil_their_conditions():
+    """skglm 0.5 has them, but gives all entries of group g the weight of feature g."""
+    strengths = RATIO * STRENGTH, 0.7 * STRENGTH
+    x, y = problems.stacked(problems.linear, 100, 8)
+    found, grads = solved(without_intercept, weighted_pairs, jnp.zeros((4, 2)), *strengths, x, y)
+    assert bool(found.converged.all()), found
+    a, b = strengths[0] * ENTRIES.reshape(4, 2), strengths[1] * GROUPS[:, None]
+    for w, g in zip(np.asarray(found.params), np.asarray(grads), strict=True):
+        assert kkt_groups(w, g, a, b) < 1e-8
+    assert 0.1 < np.mean(found.params == 0) < 0.9
+
+
+def test_fifty_adaptive_lassos_are_those_of_skglm_each_with_its_own_weights():
+    """Mapped over data and weights at once, the first of which are 0."""
+    x, y = problems.stacked(problems.linear, 100, 8)
+    weights = np.stack(list(map(problems.adaptive, x, y)))
+
+    @jax.jit
+    @jax.vmap
+    def solutions(weights: Any, x: Any, y: Any) -> Any:
+        return solve(without_intercept, STRENGTH * l1.weighted(weights), jnp.zeros(8), x, y)
+
+    found = solutions(weights, x, y)
+    assert bool(found.converged.all()), found
+    np.testing.assert_allclose(found.params, SKGLM["adaptive"], rtol=0, atol=1e-6)
+    assert np.array_equal(found.params != 0, np.abs(SKGLM["adaptive"]) > 1e-15)
+    assert np.all(found.params[:, 0] != 0)
+    assert 0.1 < np.mean(found.params == 0) < 0.9
+
+
+@pytest.mark.parametrize("name", ["block_mcp", "block_scad"])
+def test_fifty_problems_with_several_targets_have_the_rows_of_skglm(name: str):
+    penalties = {
+        "block_mcp": lambda a, _: a * group_mcp(STRENGTH * SHAPE, axis=1),
+        "block_scad": lambda a, _: a**2 * group_scad(SHAPE, axis=1),
+    }
+    unit = STRENGTH if name == "block_scad" else 1.0
+    x, y = problems.stacked(problems.tasks, 100, 8, 3)
+    found, _ = solved(of_tasks, penalties[name], jnp.zeros((8, 3)), STRENGTH, 0.0, unit * x, y)
+    assert bool(found.converged.all()), found
+    w = unit * np.asarray(found.params)
+    np.testing.assert_allclose(w, SKGLM[name], rtol=0, atol=1e-6)
+    assert np.array_equal(w != 0, np.abs(SKGLM[name]) > 1e-15)
+    assert 0.1 < (w == 0).mean() < 0.9
 
 
 def test_fifty_matrices_have_soft_thresholded_singular_values_or_fulfil_the_conditions():
