@@ -129,7 +129,7 @@ function remarks({ cut, diverged, unconverged }) {
   if (cut) {
     const [before, after] = cut.parameters;
     found.push(
-      `Cut down to the ${cut.units[1]} units that are on, the network has ` +
+      `The first training, cut down to the ${cut.units[1]} units that are on, has ` +
         `${percent(after / before)} of its numbers and gives the same answers.`,
     );
   }
