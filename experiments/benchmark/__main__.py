@@ -22,7 +22,7 @@ from experiments.provenance import PACKAGES, conditions
 from experiments.records import append, open_folder, write_config
 
 # Each is a module of the folder suites with PACKAGES and run, and draw if it has a picture.
-Suite = Literal["main", "penalties", "decay", "sweep"]
+Suite = Literal["main", "penalties", "decay", "sweep", "solve"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +35,18 @@ class BenchmarkConfig:
     suite: Suite = "main"
     """What to measure. main: the whole main job against PyTorch and scikit-learn; penalties: what a
     penalty adds, in memory passes, time and compilation; decay: what decay adds to a step;
-    sweep: many trainings at once against PyTorch."""
+    sweep: many trainings at once against PyTorch; solve: Lasso paths against scikit-learn, celer,
+    skglm and jaxopt."""
 
     repeats: int = 5
     """Rounds; in each, every contender runs once."""
 
     quick: bool = False
     """One short round without a search for the peers' best settings: shows that everything runs."""
+
+    peers: Path | None = None
+    """The Python interpreter in whose environment the peers of --suite solve are installed; this
+    one if not given."""
 
     output: Path | None = None
     """Folder of the results; runs/benchmark/TIME if not given."""
@@ -56,7 +61,8 @@ def main(config: BenchmarkConfig) -> None:
     write_config(folder, "benchmark", config, facts)
     console = Console()
     rounds = 1 if config.quick else config.repeats
-    results = suite.run(rounds, config.quick, console, functools.partial(append, folder))
+    run = suite.run if config.peers is None else functools.partial(suite.run, peers=config.peers)
+    results = run(rounds, config.quick, console, functools.partial(append, folder))
     content = {"suite": config.suite, "quick": config.quick, **facts, **results}
     (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if hasattr(suite, "draw"):
@@ -77,6 +83,10 @@ def check(config: BenchmarkConfig, packages: Sequence[str]) -> None:
     if config.repeats < 1:
         raise ConfigError(
             f"--repeats: expected at least 1 round, got {config.repeats}; 5 show the spread"
+        )
+    if config.peers is not None and config.suite != "solve":
+        raise ConfigError(
+            f"--peers: expected beside --suite solve, got --suite {config.suite}; leave it out"
         )
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:

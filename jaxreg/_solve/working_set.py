@@ -23,7 +23,7 @@ from jaxreg._solve.descent import Found, Limits, descend
 from jaxreg._solve.problem import Data, Problem, Subset
 from jaxreg._solve.vectors import Vector
 
-PARTS = 32, 8, 3  # of the features are in a set, by size
+PARTS = 32, 12, 6, 3  # of the features are in a set, by size
 ROOM = 1.25  # features of a set for each that must be in it
 SMALLEST = 2**20  # numbers of an operand: below, compiling costs more than products
 
