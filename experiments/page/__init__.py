@@ -11,7 +11,8 @@ pairs of labels and texts, verdicts; it escapes every text that is no `Markup`. 
 - `elements.js`: elements of HTML and SVG.
 
 What one command alone shows stands in its own folder: `experiments/claims/page.py` is a page
-without a script, `experiments/coupling/page/` one with charts.
+without a script, `experiments/coupling/page/` one with charts, `experiments/path/page/` one with
+pictures and a slider, which needs no plotly.
 """
 
 from __future__ import annotations
