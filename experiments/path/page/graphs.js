@@ -169,9 +169,9 @@ class Sizes {
   }
 
   marks() {
-    const ends = [this.edges[0], 0, this.edges.at(-1)];
-    const places = ends.map((_, i) => across(i / 2));
-    const labels = ends.map((end, i) => text(places[i], BOX.height - 14, written(end, 2)));
+    const [first, last] = [this.edges[0], this.edges.at(-1)].map((end) => written(end, 2));
+    const ends = [`≤ ${first.replace("-", "−")}`, "0", `≥ ${last}`];
+    const labels = ends.map((end, i) => text(across(i / 2), BOX.height - 14, end));
     return [...labels, text(across(0.5), BOX.height - 1, "weight")];
   }
 }

@@ -6,7 +6,7 @@ class Panel {
   constructor(host, curve, network, study, choose, look) {
     Object.assign(this, { curve, network });
     this.sheets = study.sheets[curve.id];
-    this.canvas = make("canvas");
+    this.canvas = make("canvas", { className: this.sheets?.count > 10 ? "" : "few" });
     this.canvas.setAttribute("role", "img");
     this.closer = make("canvas", { className: "closer", hidden: true });
     this.closer.setAttribute("aria-hidden", "true");

@@ -23,7 +23,7 @@ ROOM = 7_000_000
 """Characters that all sheets of a page may take together."""
 SIZES = ((15, 32), (9, 32), (5, 32), (3, 32), (3, 16), (1, 8))
 """Levels, and pixels of a side: the first that fits is taken."""
-STRONG = 0.99
+STRONG = 0.95
 """Share of the weights, before they shrink, that are within the colours."""
 
 

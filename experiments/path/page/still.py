@@ -26,7 +26,7 @@ COLOURS = 64
 
 
 def draw(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) -> Path | None:
-    """A row for each penalty of the network with hidden units, a column for each of `SHARES`.
+    """A row for each penalty of the first network, a column for each of `SHARES`.
 
     Args:
       content: as `describe` gives it.
@@ -36,8 +36,9 @@ def draw(content: PathContent, weights: Mapping[str, np.ndarray], path: Path) ->
     Returns:
       The path; None, and nothing is written, if there is nothing to show.
     """
-    known = [c for c in ordered(content["curves"]) if c["network"] == "mlp" and c["id"] in weights]
-    shown = [curve for curve in known if curve["penalty"] in words.ORDER]
+    known = [curve for curve in content["curves"] if curve["id"] in weights]
+    own = [curve for curve in known if curve["network"] == known[0]["network"]]
+    shown = ordered([c for c in own if c["penalty"] in words.ORDER] or own)
     if not shown:
         return None
     units = drawn({curve["id"]: weights[curve["id"]] for curve in shown})
