@@ -1,12 +1,13 @@
-"""Accelerated proximal gradient descent, as one loop with one evaluation of the loss a turn.
+"""Accelerated proximal gradient descent, as one loop with one evaluation of the loss each time.
 
     z = prox(v − step·∇f(v); step),        v ← z + β(z − w),        w ← z.
 
-A turn evaluates the loss either at a trial z or at the point v to which momentum leads. The step is
-halved or more until the loss at z lies below the parabola of curvature 1/step through v, and grows
-again by and by. Momentum ends where it leads uphill, and a trial that would raise the objective is
-made again from w without it: so the objective never rises, also where it is not convex. In between
-a `leaps` takes the place of momentum. What a turn makes of the state is in `turns`.
+An iteration evaluates the loss and its gradient either at a trial z or at the extrapolated point v.
+Backtracking: the step is at least halved until the loss at z lies below the parabola of curvature
+1/step through v; after an accepted trial it may grow. Restart: momentum is dropped where it leads
+uphill, and a trial that would raise the objective is repeated from w without momentum. So the
+objective never rises, also where it is not convex. At some iterations v is the result of a
+semismooth Newton step instead (`newton`). What an iteration does to the state is in `iteration`.
 
 By z = prox(v − step·∇f(v)), the vector ∇f(z) − ∇f(v) + (v − z)/step is a subgradient of the
 objective at z, and for convex penalties at least as long as `jaxreg.diagnostics.optimality` at z.
@@ -24,9 +25,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg._solve import leaps, turns, vectors
+from jaxreg._solve import iteration, newton, vectors
+from jaxreg._solve.iteration import State
 from jaxreg._solve.problem import Data, Point, Problem
-from jaxreg._solve.turns import State
 from jaxreg._solve.vectors import Vector
 
 AFTER_ALL = 1e-3  # of the largest gradient on the way counts in any case
@@ -39,9 +40,9 @@ class Limits(NamedTuple):
     tolerance: Any  # of the residual, beside the largest gradient
     steps: Any  # at most so many
     step: Any = 1.0  # the first length to try
-    growth: Any = turns.FIRST_GROWTH
+    growth: Any = iteration.FIRST_GROWTH
     scale: Any = 0.0  # the largest gradient
-    leap: Any = leaps.FIRST  # the number of steps before the first
+    newton_at: Any = newton.FIRST  # the number of steps before the first
     gradient: Any = None  # of the loss at the start, if it is known
 
 
@@ -60,19 +61,19 @@ class Found(NamedTuple):
 
 def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Found:
     """Minimises loss + penalty from ``start``."""
-    leaping = leaps.possible(problem, start, data)
+    smooth_enough = newton.possible(problem, start, data)
 
     def turn(state: State) -> State:
         here = problem.point(state.x, data)
         state = jax.lax.cond(
             state.ahead,
-            lambda: vectors.varying(turns.arrived(state, here), state),
+            lambda: vectors.varying(iteration.arrived(state, here), state),
             lambda: vectors.varying(_tried(problem, state, here, data), state),
         )
         x = jax.lax.cond(state.ahead, lambda: state.x, lambda: _trial(problem, state, data))
-        if leaping:
-            now = state.ahead & state.leaps.now
-            x = jax.lax.cond(now, lambda: _leapt(problem, state, data, limits), lambda: x)
+        if smooth_enough:
+            now = state.ahead & state.newton.now
+            x = jax.lax.cond(now, lambda: _newton_point(problem, state, data, limits), lambda: x)
         return state._replace(x=x)
 
     def going(state: State) -> jax.Array:
@@ -81,7 +82,7 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
 
     dtype = vectors.dtype_of(start)
     known = [jnp.asarray(x, dtype) for x in (limits.step, limits.growth, limits.scale)]
-    first = turns.first(start, *known, leap=limits.leap)
+    first = iteration.first(start, *known, newton_at=limits.newton_at)
     first = vectors.varying(first, (start, problem.data_loss(start, data), data.penalty))
     end = jax.lax.while_loop(going, turn, first)
     bound = _threshold(end, limits)
@@ -101,19 +102,20 @@ def _threshold(state: State, limits: Limits) -> jax.Array:
     """The residual that counts as none.
 
     It is small beside the gradients here and on the way, and a step of it small beside w and beside
-    steps on the way; or it is what rounding of w makes. Where the loss falls forever, ever more
-    gently, the gradient vanishes and steps do not.
+    steps on the way; or it is what rounding of w makes, while that has half of the digits. Where
+    the loss falls forever, ever more gently, the gradient vanishes and steps do not.
     """
     size, eps = vectors.norm(state.w.x), jnp.finfo(state.taken.dtype).eps
     here = vectors.norm(state.w.gradient) + size / state.taken
     scale = jnp.clip(here, AFTER_ALL * state.scale, state.scale)
     lengths = (state.scale * state.shortest + size) / state.taken
     scale = jnp.where(jnp.isfinite(state.shortest), jnp.minimum(scale, lengths), scale)
-    return limits.tolerance * scale + ROUNDING * eps * size / state.taken
+    rounding = jnp.minimum(ROUNDING * eps * size / state.taken, jnp.sqrt(eps) * state.scale)
+    return limits.tolerance * scale + rounding
 
 
 def _tried(problem: Problem, state: State, here: Point, data: Data) -> State:
-    return turns.tried(state, here, problem.penalty(here.x, data))
+    return iteration.tried(state, here, problem.penalty(here.x, data))
 
 
 def _trial(problem: Problem, state: State, data: Data) -> Vector:
@@ -121,14 +123,14 @@ def _trial(problem: Problem, state: State, data: Data) -> Vector:
     return problem.prox(vectors.subtract(state.v.x, down), state.step, data)
 
 
-def _leapt(problem: Problem, state: State, data: Data, limits: Limits) -> Vector:
+def _newton_point(problem: Problem, state: State, data: Data, limits: Limits) -> Vector:
     """Where a Newton step leads from w, as exactly as the end of the descent needs it."""
     bound = _threshold(state, limits)
-    return leaps.leap(
+    return newton.newton_step(
         problem,
         state.w,
         state.step,
         data,
         tolerance=jnp.minimum(0.1 * bound / state.residual, 0.1),
-        products=leaps.products(state.leaps, state.steps),
+        products=newton.products(state.newton, state.steps),
     )

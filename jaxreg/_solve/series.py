@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg._solve import freedom, turns, vectors
+from jaxreg._solve import freedom, iteration, vectors
 from jaxreg._solve.descent import Limits
 from jaxreg._solve.problem import Data, Problem, scaled
 from jaxreg._solve.solve import Ended, ended
@@ -16,7 +16,7 @@ from jaxreg._solve.vectors import Vector
 from jaxreg.diagnostics import strength_max
 
 ALL_ZERO = 1e30  # a strength above which nothing penalised is left
-SOON = 2  # steps until the first leap, from a solution nearby
+SOON = 2  # proximal steps until the first Newton step, from a solution nearby
 
 
 class Plan(NamedTuple):
@@ -45,7 +45,7 @@ def _end(problem: Problem, w: Vector, data: Data, limits: Limits, plan: Plan) ->
 def _one_after_another(
     problem: Problem, start: Vector, data: Data, factors: jax.Array, limits: Limits, plan: Plan
 ) -> tuple[jax.Array, Ended, jax.Array]:
-    """Each from the solution before; the first, where all is zero, only tells the largest."""
+    """Each from the solution before; a first one, all zero, only gives the largest strength."""
     unit = jnp.ones_like(factors[0])
     first = _as_arrays(limits, unit)._replace(gradient=problem.gradient(start, data))
 
@@ -80,16 +80,16 @@ class Carry(NamedTuple):
 
 def _as_arrays(limits: Limits, unit: jax.Array) -> Limits:
     numbers = [unit * x for x in (limits.step, limits.growth, limits.scale)]
-    leap = jnp.asarray(limits.leap, jnp.int32)
-    return Limits(limits.tolerance, limits.steps, *numbers, leap=leap)
+    newton_at = jnp.asarray(limits.newton_at, jnp.int32)
+    return Limits(limits.tolerance, limits.steps, *numbers, newton_at=newton_at)
 
 
 def _nearby(limits: Limits, end: Ended) -> Limits:
     return limits._replace(
         step=end.step,
-        growth=jnp.full_like(limits.growth, turns.GROWTH),
+        growth=jnp.full_like(limits.growth, iteration.GROWTH),
         scale=jnp.maximum(limits.scale, jnp.where(jnp.isfinite(end.scale), end.scale, 0)),
-        leap=jnp.full_like(limits.leap, SOON),
+        newton_at=jnp.full_like(limits.newton_at, SOON),
     )
 
 

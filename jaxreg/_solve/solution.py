@@ -42,10 +42,10 @@ class Solution:
             return "Solution(traced)"
         if not isinstance(self.converged, jax.Array | np.ndarray | np.bool_):
             return "Solution(…)"  # what tree functions make of one
-        return _told(self) if np.ndim(self.converged) == 0 else _counted(self)
+        return _described(self) if np.ndim(self.converged) == 0 else _counted(self)
 
 
-def _told(solution: Solution) -> str:
+def _described(solution: Solution) -> str:
     data, penalty = solution.parts.data, solution.parts.penalty
     found = (
         f"value {_short(solution.value)} = data {_short(data)} + penalty {_short(penalty)}, "

@@ -43,22 +43,25 @@ def solve(
     """Minimises loss(params, *args) + penalty(params), with exact zeros and derivatives.
 
     The method is accelerated proximal gradient descent on the whole tree: the step is found by
-    backtracking and may grow again, momentum restarts where it leads uphill, and now and then a
-    Newton step on what is not zero takes its place, by conjugate gradients. It needs the gradient
-    of the loss, no learning rate, and memory for some eight copies of the parameters; all is one
-    compiled loop. Each start on the same ``loss`` with the same shapes runs the same program,
-    whatever the strengths and the data. It can be jitted and vmapped, over strengths and over data
-    (a finished problem stays as it is), and follows the sharding of params and data.
+    backtracking and may grow again, momentum restarts where it leads uphill, and some steps are
+    semismooth Newton steps, by conjugate gradients on the entries that are not zero. It needs the
+    gradient of the loss, no learning rate, and memory for some eight copies of the parameters; all
+    is one compiled loop. Losses that trace to the same program, with the same shapes, compile once,
+    whatever the strengths and the data; those with derivatives of their own (`jax.custom_jvp`, as
+    in ``jnp.logaddexp``) only as the same function, so define such a loss once, outside of loops.
+    It can be jitted and vmapped, over strengths and over data (a finished problem stays as it is),
+    and follows the sharding of params and data.
 
     The convention: the loss is a mean over the examples, the penalty a sum over parameters, without
     a ½; `jaxreg.convert` speaks scikit-learn's. Parameters without a penalty are solved for, too.
 
     It ends where ‖w − prox(w − step·g)‖/step, the ``optimality`` of all parameters together, is
-    below ``tolerance`` times the largest gradient on the way, or what rounding makes of it. Beside
-    gradients the same is asked of lengths: a step of that size is small beside the parameters, so
-    that separable classes, whose loss falls forever, do not pass for solved. With convex loss and
-    penalty the solution is the minimum; with others (``mcp``, ``l0``, networks) it is a stationary
-    point, whose value is no higher than that of the start, and another start may find another.
+    below ``tolerance`` times the largest gradient on the way, or below what rounding of the
+    parameters causes, up to half of the digits. A step of that size must also be small beside the
+    parameters, so that separable classes, whose loss falls forever, do not pass for solved. With
+    convex loss and penalty the solution is the minimum; with others (``mcp``, ``l0``, networks) it
+    is a stationary point, whose value is no higher than that of the start, and another start may
+    find another.
 
     **Not converged?** More steps (``max_steps``) where steps ran out. Otherwise: features of very
     different size take long, standardise them; with separable classes, or more features than

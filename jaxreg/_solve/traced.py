@@ -1,7 +1,7 @@
 """The loss as a program: a function of a vector and of every array that it uses.
 
-It is traced at every call, and compiled again only if that gives another program. So arrays that
-a loss closes over may change between calls, and derivatives reach them.
+A loss is traced at every call, and compiled again only if its program differs from earlier ones.
+So arrays that it closes over may change between calls, and have derivatives.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from jax.extend import core
 from jaxreg._messages.brief import is_array
 from jaxreg._solve.contracted import Contraction, contraction, evaluate
 from jaxreg._solve.layout import Static
+
+HIDING = "custom_", "callback"  # in the names of primitives that hold functions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +48,9 @@ def traced(
 ) -> tuple[Traced, list[Any], Any]:
     """The program of ``function(vector, args)``, its operands, and the shapes of its result.
 
-    Another function, by ``key``, is another program, even if it looks the same: derivatives that
-    people define themselves do not show.
+    Programs that look the same are the same, whichever function they come from, unless they hold
+    what does not show: derivatives that people define themselves, and callbacks. Then another
+    function, by ``key``, is another program.
 
     Arrays and floating-point numbers among ``args`` are operands. Everything else, such as a flag
     or an axis, is part of the program.
@@ -63,7 +66,9 @@ def traced(
     closed, shapes = jax.make_jaxpr(of_arrays, return_shape=True)(vector, numbers)
     constants = tuple(id(x) for x in _constants(closed.jaxpr))
     axes = contraction(closed.jaxpr, len(jax.tree.leaves(vector)))
-    program = Traced(closed.jaxpr, _key(key), str(closed.jaxpr), constants, axes)
+    text = str(closed.jaxpr)
+    key = _key(key) if any(word in text for word in HIDING) else None
+    program = Traced(closed.jaxpr, key, text, constants, axes)
     return program, [*closed.consts, *numbers], shapes
 
 
@@ -72,7 +77,7 @@ def _is_operand(leaf: Any) -> bool:
 
 
 def _key(function: Any) -> Any:
-    """What tells functions apart, and keeps no data alive that they close over."""
+    """Identifies a function, without keeping alive what it closes over."""
     reference = weakref.WeakMethod if isinstance(function, types.MethodType) else weakref.ref
     try:
         key = reference(function)

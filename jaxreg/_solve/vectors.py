@@ -28,7 +28,7 @@ def varying(tree: Any, like: Any) -> Any:
 
 
 def agreed(v: Vector, like: Vector) -> Vector:
-    """A vector that is the same on all devices where ``like`` is, told so to `jax.shard_map`."""
+    """A vector that is the same on all devices where ``like`` is, as `jax.shard_map` must know."""
     extra = [tuple(_axes(x) - _axes(y)) for x, y in zip(v, like, strict=True)]
     return [jax.lax.pmean(x, axes) if axes else x for x, axes in zip(v, extra, strict=True)]
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg._solve import turns, vectors
+from jaxreg._solve import iteration, vectors
 from jaxreg._solve.contracted import Contraction
 from jaxreg._solve.descent import Found, Limits, descend
 from jaxreg._solve.problem import Data, Problem, Subset
@@ -91,7 +91,7 @@ def _first(
     none, no = jnp.zeros((), jnp.int32), jnp.array(False)
     found = Found(start, limits.gradient, step, scale, jnp.zeros_like(step), no, none, ~no)
     subset = _chosen(problem, axes, data, found, _empty(axes, data))
-    longest = jnp.where(growth < turns.FIRST_GROWTH, turns.GROWTH * step, jnp.inf)
+    longest = jnp.where(growth < iteration.FIRST_GROWTH, iteration.GROWTH * step, jnp.inf)
     return Search(found, none, subset, limits.steps, step, longest, no)
 
 
@@ -129,7 +129,7 @@ def _after_all(
         ),
         most=jnp.full_like(before.most, limits.steps),
         step=found.step,
-        longest=turns.GROWTH * found.step,
+        longest=iteration.GROWTH * found.step,
         done=done,
     )
 

@@ -13,6 +13,7 @@ from sklearn.linear_model import Lasso
 
 from jaxreg import box, l0, l1, mcp, non_negative, solve
 from jaxreg._solve.solve import _solved
+from jaxreg._solve.traced import traced
 from tests.jaxreg import problems
 
 EXAMPLES, FEATURES = 24, 12
@@ -235,7 +236,30 @@ def test_a_new_strength_and_new_data_compile_nothing():
     before = _solved._cache_size()
     lasso(2 * X, 0.2)
     solve(squares, 0.3 * l1, ZEROS + 1, X, Y, tolerance=1e-5, max_steps=7)
+    solve(lambda w, x, y: squares(w, x, y), 0.1 * l1, ZEROS, X, Y)
     assert _solved._cache_size() == before
+
+
+def test_programs_are_one_where_they_compute_the_same():
+    def program(function: Any) -> Any:
+        return traced(lambda w, _: function(w), [jnp.ones(3)], (), function)[0]
+
+    def times(factor: float) -> Any:
+        return lambda w: jnp.sum(factor * w[0] ** 2)
+
+    def with_rule(factor: float) -> Any:
+        @jax.custom_jvp
+        def rule(x: Any) -> Any:
+            return x
+
+        rule.defjvps(lambda t, _, x: factor * t)
+        return lambda w: jnp.sum(rule(w[0]))
+
+    assert program(times(2.0)) == program(times(2.0))
+    assert program(times(2.0)) != program(times(2.0000000001))
+    rules = [with_rule(1.0), with_rule(2.0)]
+    assert program(rules[0]) == program(rules[0])
+    assert program(rules[0]) != program(rules[1])
 
 
 def test_what_a_loss_closes_over_may_change_between_calls():

@@ -1,9 +1,10 @@
-"""Newton steps on the equation of a solution, tried in between: long where they succeed.
+"""Semismooth Newton steps on the equation of a solution, in place of momentum.
 
-Once the zeros of a solution are found, what is left is a smooth problem on the others, and one
-step solves it if it is quadratic. Before that a leap may lead anywhere. So it only takes the place
-of momentum: it says from where the next trial starts. It is tried rarely where it was in vain, and
-soon again where it was not, and it makes few more than twice as many products as steps were made.
+Once the zeros of a solution are known, the problem on the other entries is smooth, and for a
+quadratic loss one Newton step solves it. Far from the solution such a step need not descend, so
+its result is only the point from which the next proximal step starts. Where a Newton step reduced
+the residual little, the next one is made later; conjugate gradients take at most about two products
+for each proximal step made so far.
 
 References: Li, Sun & Toh 2018, *A highly efficient semismooth Newton augmented Lagrangian method
 for solving Lasso problems* (arXiv:1607.05428); Stella, Themelis & Patrinos 2017, *Forward–backward
@@ -22,18 +23,18 @@ from jaxreg._solve.fixed_point import slopes
 from jaxreg._solve.problem import Data, Point, Problem
 from jaxreg._solve.vectors import Vector
 
-FIRST, AGAIN = 8, 2  # steps until a leap, and after one that led far
-SOME = 20  # products in any case
-FAR = 0.1  # of the residual is left
+FIRST, AGAIN = 8, 2  # proximal steps until a Newton step, and after a successful one
+SOME = 20  # products with the second derivative that are always allowed
+SUCCESS = 0.1  # of the residual is left, at most
 
 
 class Schedule(NamedTuple):
-    """When to leap."""
+    """When to make a Newton step."""
 
     due: jax.Array  # at this number of steps
     gap: jax.Array  # so many after the last
-    before: jax.Array  # the residual at the last leap
-    now: jax.Array  # a leap is to be made
+    before: jax.Array  # the residual at the last Newton step
+    now: jax.Array  # one is to be made
 
 
 def schedule(dtype: Any, due: Any) -> Schedule:
@@ -44,8 +45,8 @@ def schedule(dtype: Any, due: Any) -> Schedule:
 
 
 def after_step(plan: Schedule, steps: jax.Array, residual: jax.Array) -> Schedule:
-    """The schedule after an accepted step, which may be the first after a leap."""
-    gap = jnp.where(residual < FAR * plan.before, AGAIN, jnp.maximum(2 * plan.gap, FIRST))
+    """The schedule after an accepted step, which may be the first after a Newton step."""
+    gap = jnp.where(residual < SUCCESS * plan.before, AGAIN, jnp.maximum(2 * plan.gap, FIRST))
     gap = jnp.where(plan.now, gap, plan.gap)
     due = jnp.where(plan.now, steps + gap, plan.due)
     now = steps >= due
@@ -53,12 +54,12 @@ def after_step(plan: Schedule, steps: jax.Array, residual: jax.Array) -> Schedul
 
 
 def products(plan: Schedule, steps: jax.Array) -> jax.Array:
-    """How many a leap may make: none if it is not to be made, beside problems for which it is."""
+    """How many a step may take: none if none is due, while one is for another problem of a vmap."""
     return jnp.where(plan.now, SOME + 2 * steps, 0)
 
 
 def possible(problem: Problem, w: Vector, data: Data) -> bool:
-    """Whether the loss and the prox have the derivatives that a leap takes."""
+    """Whether the loss and the prox have the derivatives that a Newton step takes."""
     step = jnp.ones((), vectors.dtype_of(w))
 
     def product(w: Vector) -> Vector:
@@ -72,7 +73,7 @@ def possible(problem: Problem, w: Vector, data: Data) -> bool:
     return True
 
 
-def leap(
+def newton_step(
     problem: Problem,
     w: Point,
     step: jax.Array,

@@ -1,4 +1,4 @@
-"""The state of the descent, and what a turn of its loop makes of it."""
+"""The state of the descent, and what an iteration of its loop does to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg._solve import leaps, vectors
+from jaxreg._solve import newton, vectors
 from jaxreg._solve.problem import Point
 from jaxreg._solve.vectors import Vector
 
@@ -32,10 +32,10 @@ class State(NamedTuple):
     scale: jax.Array  # the largest gradient
     steps: jax.Array
     going: jax.Array  # False once there is nowhere to go
-    leaps: leaps.Schedule
+    newton: newton.Schedule
 
 
-def first(w: Vector, step: jax.Array, growth: jax.Array, scale: jax.Array, leap: Any) -> State:
+def first(w: Vector, step: jax.Array, growth: jax.Array, scale: jax.Array, newton_at: Any) -> State:
     """The state before the loss at the start is known."""
     one, yes = jnp.ones_like(step), jnp.array(True)
     unknown = Point(w, one, [jnp.zeros_like(x) for x in w])
@@ -55,7 +55,7 @@ def first(w: Vector, step: jax.Array, growth: jax.Array, scale: jax.Array, leap:
         scale=scale,
         steps=jnp.zeros((), jnp.int32),
         going=yes,
-        leaps=leaps.schedule(step.dtype, leap),
+        newton=newton.schedule(step.dtype, newton_at),
     )
 
 
@@ -125,12 +125,12 @@ def _without_momentum(state: State) -> State:
 def _accepted(
     state: State, here: Point, objective: jax.Array, moved: Vector, bent: jax.Array
 ) -> State:
-    """The trial is w; momentum leads on from it, unless that would be uphill, or a leap is due."""
+    """The trial is w; momentum leads on from it, unless that is uphill or a Newton step is due."""
     forward = vectors.subtract(here.x, state.w.x)
     turned = vectors.subtract(here.gradient, state.v.gradient)
     pull = vectors.times(1 / state.step, moved)
     residual = vectors.norm(vectors.subtract(turned, pull))
-    plan = leaps.after_step(state.leaps, state.steps + 1, residual)
+    plan = newton.after_step(state.newton, state.steps + 1, residual)
     uphill = vectors.dot(moved, forward) < 0
     t = (1 + jnp.sqrt(1 + 4 * jnp.square(state.t))) / 2
     plain = (uphill | (state.t == 1)) & ~plan.now
@@ -153,5 +153,5 @@ def _accepted(
         scale=jnp.maximum(state.scale, vectors.norm(here.gradient)),
         steps=state.steps + 1,
         going=longer < shortest / jnp.finfo(longer.dtype).eps ** 2,
-        leaps=plan,
+        newton=plan,
     )
