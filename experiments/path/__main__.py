@@ -137,7 +137,9 @@ def _draw(study: Study, curves: int, console: Console, record: bool = False) -> 
     records = read(study.folder)
     found = [each for each in results(records) if len(each.complete)]
     if not found:
-        print(f"Stopped before anything was trained. Saved {study.folder}/ (config.json)")
+        done = sum(record["event"] == "run" for record in records)
+        print(f"Stopped after {done:,} trainings, before a strength had all its seeds.")
+        print(f"Saved {study.folder}/ (config.json, records.jsonl)")
         return
     note = _note(records, study, curves)
     content = describe(found, _made(study, records), note)
