@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.formatting import fixed, percent, scientific, shortened
-from experiments.path.answer import answer
+from experiments.path.answer import Choice, answer
 from experiments.path.content import (
     ChoiceContent,
     CurveContent,
@@ -35,22 +35,22 @@ def describe(found: Sequence[Results], made: Mapping[str, str], note: str = "") 
       made: how it was made: texts by their labels.
       note: what the reader must know first, such as that the study was stopped.
     """
-    choices = [(each, chosen(each, best), chosen(each, sparsest)) for each in found]
+    known = [Choice(each, b, s) for each in found if (b := chosen(each, best))
+             if (s := chosen(each, sparsest))]  # fmt: skip
     return {
         "title": "The regularization path",
-        "answer": answer(choices),
+        "answer": answer(known),
         "note": note,
-        "curves": [_curve(*choice) for choice in choices],
-        "choices": [
-            _choice(each, c, s) for each, c, s in choices if c is not None and s is not None
-        ],
+        "curves": [_curve(choice) for choice in known],
+        "choices": [_choice(choice) for choice in known],
         "edges": [float(edge) for edge in EDGES],
         "made": dict(made),
         "seeds": list(found[0].seeds) if found else [],
     }
 
 
-def _curve(results: Results, at_best: Chosen | None, at_sparsest: Chosen | None) -> CurveContent:
+def _curve(choice: Choice) -> CurveContent:
+    results = choice.results
     by_name = {name: means(results, name) for name in MEASURES}
     row, is_network = results.row, results.network == "mlp"
     return {
@@ -68,8 +68,8 @@ def _curve(results: Results, at_best: Chosen | None, at_sparsest: Chosen | None)
             _strength(results, place, {name: found[place] for name, found in by_name.items()})
             for place in range(len(results.strengths))
         ],
-        "chosen": None if at_best is None else at_best.place,
-        "sparse": None if at_sparsest is None else at_sparsest.place,
+        "chosen": choice.best.place,
+        "sparse": choice.sparse.place,
     }
 
 
@@ -105,7 +105,8 @@ def _cut(record: Mapping[str, Any]) -> CutContent:
     }
 
 
-def _choice(results: Results, at_best: Chosen, at_sparsest: Chosen) -> ChoiceContent:
+def _choice(choice: Choice) -> ChoiceContent:
+    results, at_best, at_sparsest = choice
     return {
         "network": results.network,
         "penalty": results.row.title,

@@ -94,34 +94,34 @@ def _nuclear(axis: int) -> Any:
 
 PENALTIES: dict[str, PathPenalty] = {
     "l2": PathPenalty(
-        "L2", "λ·Σw²", "loss", _l2, {"mlp": (1e-4, 3e-1), "regression": (1e-4, 10.0)}
+        "L2", "λ·Σw²", "loss", _l2, {"mlp": (1e-4, 3e-1), "regression": (1e-3, 10.0)}
     ),
     "l1_subgradient": PathPenalty(
         "L1 by subgradient", "λ·Σ|w|", "loss", _l1, {"mlp": (2e-5, 1e-2)}
     ),
     "l1": PathPenalty(
-        "L1", "λ·Σ|w|", "proximal", _l1, {"mlp": (2e-5, 1e-2), "regression": (3e-4, 1e-1)}
+        "L1", "λ·Σ|w|", "proximal", _l1, {"mlp": (2e-5, 1e-2), "regression": (1e-3, 6e-2)}
     ),
     "elastic_net": PathPenalty(
         "elastic net",
         f"λ·(Σ|w| + {SQUARES:g}·Σw²)",
         "proximal",
         _elastic_net,
-        {"mlp": (2e-5, 1e-2), "regression": (3e-4, 1e-1)},
+        {"mlp": (2e-5, 1e-2), "regression": (1e-3, 6e-2)},
     ),
     "group_lasso": PathPenalty(
         "group lasso",
         "λ·Σ‖w of a unit‖",
         "proximal",
         _group_lasso,
-        {"mlp": (1e-4, 1e-1), "regression": (1e-3, 1e-1)},
+        {"mlp": (1e-4, 1e-1), "regression": (2e-3, 1e-1)},
     ),
     "nuclear": PathPenalty(
         "nuclear norm",
         "λ·Σ singular values",
         "proximal",
         _nuclear,
-        {"mlp": (1e-4, 1e-1), "regression": (1e-3, 1.0)},
+        {"mlp": (1e-4, 1e-1), "regression": (5e-3, 0.5)},
         every=50,
     ),
 }

@@ -22,6 +22,8 @@ COLOURS = {
 }
 """Distinct without colour vision."""
 ROWS = {"test_accuracy": "test accuracy, %", "zeros": "exact zeros, %", "live": "live units, %"}
+MARGIN, COLUMN = 0.8, 4.6
+"""Of the figure, in inches: its left side, and a network."""
 FALL = 25
 """Points of accuracy that are shown below the best: what lies lower is chance."""
 NETWORKS = {"mlp": "the network", "regression": "multinomial regression"}
@@ -35,7 +37,10 @@ def draw(content: PathContent, path: Path) -> None:
       path: the file to write.
     """
     networks = list(dict.fromkeys(curve["network"] for curve in content["curves"]))
-    figure = Figure(figsize=(1.2 + 4.6 * len(networks), 6.6), layout="constrained")
+    width = MARGIN + len(networks) * COLUMN
+    figure = Figure(figsize=(width, 6.6))
+    sides = {"left": 0.85 * MARGIN / width, "right": 1 - 0.1 / width, "wspace": 0.12}
+    figure.subplots_adjust(bottom=0.07, top=0.955, hspace=0.1, **sides)
     figure.set_facecolor("white")
     places = figure.subplots(len(ROWS), len(networks), squeeze=False, sharex="col")
     for column, network in enumerate(networks):
