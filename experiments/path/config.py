@@ -58,7 +58,7 @@ class PathConfig:
     """Images are averaged over so many pixels each way; 1, if not given, leaves them."""
 
     examples: int | None = None
-    """Training images of each seed; 2,000 of the network and 1,000 of regression if not given."""
+    """Training images of each seed; 2,000 of the network and 600 of regression if not given."""
 
     label_noise: float | None = None
     """Share of the training labels that are wrong."""
@@ -112,7 +112,7 @@ STANDARD: dict[str, Any] = {
     "optimizer": "momentum",
     "schedule": "cosine",
     "batch_size": 64,
-    "epochs": 32.0,
+    "epochs": 24.0,
 }
 """Of options that are not given."""
 PRESETS: dict[str, dict[str, Any]] = {
@@ -121,7 +121,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {**STANDARD, "count": 15},
 }
 EXAMPLES: dict[str, dict[Network, int]] = {
-    "standard": {"mlp": 2000, "regression": 1000},
+    "standard": {"mlp": 2000, "regression": 600},
     "quick": {"mlp": 500, "regression": 300},
     "full": {"mlp": 20_000, "regression": 5000},
 }
