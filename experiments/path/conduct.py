@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from experiments.paired.sample import Source
+from experiments.paired.setup import Setup
 from experiments.path import cut, pictures
 from experiments.path.config import Curve, PathConfig
 from experiments.path.measures import MEASURES
@@ -54,7 +55,9 @@ class Study:
 
     def _follow(self, curve: Curve, advance: Advance) -> None:
         known = [r for r in read(self.folder) if r.get("curve") == curve.id]
-        if not known:
+        if known:
+            curve = _begun(curve, known[0])
+        else:
             append(self.folder, self._curve_record(curve))
         done = sum(record["event"] == "run" for record in known)
         places = self._places(curve)
@@ -161,6 +164,13 @@ class Study:
             "units": curve.setup.hidden if is_network else pixels,
             "full_rank": min(pixels, curve.setup.hidden if is_network else self.source.classes),
         }
+
+
+def _begun(curve: Curve, record: Mapping[str, Any]) -> Curve:
+    """A path that was begun, as it was begun: the table of penalties may have changed."""
+    return dataclasses.replace(
+        curve, strengths=tuple(record["strengths"]), setup=Setup(**record["setup"])
+    )
 
 
 def _each(results: Any, count: int) -> Iterator[Any]:

@@ -16,7 +16,7 @@ BESIDE = {"loss": 1e-4, "proximal": 3e-4}
 """Seconds of a step for momentum, the penalty's gradient or its prox, of 100,000 weights."""
 DECOMPOSITION = 0.03
 """Seconds of a singular value decomposition of the first layer's weights."""
-DESCENT = 150
+DESCENT = 500
 """Steps of a solution on average, beyond one over all images each: with those of backtracking."""
 WEIGHTS = 1e5
 

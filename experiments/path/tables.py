@@ -19,7 +19,7 @@ TIGHT = (0, 1, 0, 0)
 
 def plan(curves: Sequence[Curve], seeds: int, seconds: Sequence[float]) -> Table:
     """One row for each program that will be compiled, below the network that it trains."""
-    table = Table(box=box.SIMPLE, title="What will be trained", title_justify="left")
+    table = Table(box=box.SIMPLE, title="What will be trained", title_justify="left", padding=TIGHT)
     table.add_column("penalty")
     table.add_column("formula")
     for name in ("λ from", "to", "λ × seeds", "steps", "about"):
