@@ -24,7 +24,10 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "bound": ("max_norm", "max_value", "max", "c", "radius", "limit"),
     "lower": ("min", "minimum", "low", "a_min", "lb", "lo"),
     "upper": ("max", "maximum", "high", "a_max", "ub", "hi"),
-    "weights": ("penalty_factor", "penalty_factors", "factor", "factors", "scales", "relevance"),
+    "weights": (
+        *("penalty_factor", "penalty_factors", "factor", "factors", "scales", "relevance"),
+        *("alphas", "lambdas", "lambda_", "lam", "sequence"),
+    ),
     "reference": ("anchor", "center", "centre", "target", "start", "init", "params"),
     "optimizer": ("tx", "opt", "base", "inner", "base_optimizer"),
     "penalty": ("regularizer", "reg", "regularization", "constraint", "strength", "l2"),

@@ -8,7 +8,7 @@ from typing import Any
 from jaxreg import _numbers
 from jaxreg._messages.brief import brief, is_tree
 from jaxreg._messages.calls import meaning
-from jaxreg._penalty.arithmetic import applied
+from jaxreg._penalty.arithmetic import applied, weighted
 from jaxreg._select.rules import Where
 from jaxreg._trees import Leaf, leaves_of
 
@@ -60,7 +60,8 @@ def misplaced(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 
 def _instead(penalty: Any, name: str, extra: Any) -> str:
     """What says by itself what was passed beside the parameters."""
-    meant = meaning(name, ("where", "reference", "step", "axis", "strength")) if name else None
+    names = ("where", "reference", "step", "axis", "strength", "weights")
+    meant = meaning(name, names) if name else None
     if isinstance(extra, str | Where) and (meant == "where" or not name):
         return _on(penalty, extra)
     if _numbers.is_python(extra):
@@ -71,6 +72,7 @@ def _instead(penalty: Any, name: str, extra: Any) -> str:
         "step": f"{_factor(penalty)}.prox(params, step)",
         "axis": "group_lasso(axis)(params), for norms of groups",
         "strength": f"strength * {applied(penalty)}",
+        "weights": f"{weighted(penalty)}(params)",
     }
     beside = "reference" if is_tree(extra) and not name else "strength"
     return others.get(meant or beside, applied(penalty))

@@ -92,7 +92,7 @@ def _proxes_composed(leaf: Leaf, terms: Sequence[Term], step: jax.Array) -> Any:
 
 def _prox(unit: Unit, w: jax.Array, steps: jax.Array, uneven: frozenset[int]) -> jax.Array:
     if uneven & unit.coupled_axes(w.ndim):
-        return unit.array_metric_prox(w, jnp.broadcast_to(steps, w.shape))
+        return unit.array_metric_prox(w, steps + jnp.zeros_like(w.real))  # split as w is
     return unit.array_prox(w, steps)
 
 

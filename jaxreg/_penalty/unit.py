@@ -67,7 +67,8 @@ class Unit:
             return self.array_prox(w, steps)
         raise NotImplementedError(
             f"{self!r}: expected a penalty whose prox is known with a step for every entry "
-            f"(metric='adam'), got one that couples entries otherwise than by the norms of groups; "
+            f"(metric='adam', or beside l2 with weights of entries), got one for which it is known "
+            f"with a single step; "
             f"end the chain with proximal_step(penalty, learning_rate), or put it into the loss"
         )
 

@@ -157,9 +157,9 @@ def _misfit(weight: Any, leaf: Leaf, unit: Unit, parts: Any, kept: Any) -> str:
     if not parts:
         wanted = f"one number, since {unit!r} is of the array as a whole"
     elif parts == kept:
-        wanted = f"a number or an array of shape {parts}, one for each entry"
+        wanted = f"numbers that broadcast to {parts}, one for each entry"
     else:
-        wanted = f"a number or an array of shape {parts} or {kept}, one for each part of {unit!r}"
+        wanted = f"numbers that broadcast to {parts} or {kept}, one for each part of {unit!r}"
     return (
         f"weights: expected {wanted}, got {brief(weight)} at {leaf.name or 'the array'} of shape "
         f"{jnp.shape(leaf.value)}; reshape it"

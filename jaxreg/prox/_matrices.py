@@ -69,7 +69,7 @@ def _by_singular_value(
 ) -> jax.Array:
     step = _numbers.real_like(step, w)
     u, s, vh = _numbers.svd(w)
-    of_matrix = step[..., 0, 0] if step.ndim else step
+    of_matrix = step[..., 0, 0] + jnp.zeros_like(s[..., 0]) if step.ndim else step  # split as s is
     changed = change(s, of_matrix)[..., None, :].astype(u.dtype)
     moved = jnp.matmul(u * changed, vh, precision="highest")
     return jnp.where(step == 0, w, _numbers.split_as(moved, w))

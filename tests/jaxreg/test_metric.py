@@ -541,7 +541,8 @@ MATRIX = jnp.eye(3)
 def test_penalties_on_singular_values_are_refused_with_the_reason(name):
     message = (
         f"{name}: expected a penalty whose prox is known with a step for every entry "
-        f"(metric='adam'), got one that couples entries otherwise than by the norms of groups; "
+        f"(metric='adam', or beside l2 with weights of entries), got one for which it is known "
+        f"with a single step; "
         f"end the chain with proximal_step(penalty, learning_rate), or put it into the loss"
     )
     with pytest.raises(NotImplementedError, match="^" + re.escape(message)):

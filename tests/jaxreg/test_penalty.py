@@ -171,7 +171,7 @@ def test_the_repr_of_a_traced_strength_names_it_and_of_an_array_shows_it():
     assert seen == ["λ * l2"]
     assert repr(jnp.array(0.5) * l1) == "0.5 * l1"
     assert repr(l2.around(W)) == "l2.around(…)"
-    assert repr(l1.weighted({"fc": np.ones(9)})) == "l1.weighted({'fc': …})"
+    assert repr(l1.weighted({"fc": np.ones(13)})) == "l1.weighted({'fc': …})"
 
 
 # --- misuse ---
@@ -242,6 +242,12 @@ MISUSE = {
         TypeError,
         "l1 + l2: expected one argument, the parameters, got also anchor=; "
         "write (l1 + l2).around(reference)(params)",
+    ),
+    "l2(params, weights=)": (
+        lambda: (l1 + l2)(W, penalty_factor={"fc1": 2.0}),
+        TypeError,
+        "l1 + l2: expected one argument, the parameters, got also penalty_factor=; "
+        "write (l1 + l2).weighted(weights)(params)",
     ),
     "l2(params, params)": (
         lambda: l2(W, W),
@@ -369,13 +375,13 @@ MISUSE = {
     "weights of another shape": (
         lambda: l1.weighted({"fc1": {"kernel": np.ones(3), "bias": 1}})(W),
         ValueError,
-        "weights: expected a number or an array of shape (2, 2), one for each entry, got a float64 "
+        "weights: expected numbers that broadcast to (2, 2), one for each entry, got a float64 "
         "array of shape (3,) at fc1/kernel of shape (2, 2); reshape it",
     ),
     "weights of entries for groups": (
         lambda: jaxreg.group_lasso(1).weighted(W["fc1"]["kernel"] ** 2)(W["fc1"]["kernel"]),
         ValueError,
-        "weights: expected a number or an array of shape (2,) or (2, 1), one for each part of "
+        "weights: expected numbers that broadcast to (2,) or (2, 1), one for each part of "
         "group_lasso(axis=1), got a float32 array of shape (2, 2) at the array of shape (2, 2); "
         "reshape it",
     ),
