@@ -57,11 +57,20 @@ TRANSFORMS = {
 }
 
 
+SIZES = np.abs(PARTS[0])
+WEIGHTED = {
+    "weighted entries": jaxreg.huber(1.0).weighted(SIZES) + 0.1 * l2.weighted(2.0),
+    "weighted groups": l1.weighted(SIZES) + GROUPS.weighted(SIZES[:, 0]),
+    "weighted matrices": jaxreg.spectral.weighted(SIZES[:, 0, 0]),
+    "weighted squares": GROUPS + l2.weighted(SIZES),
+}
+
+
 def exists(function):
     """Whether the penalty has it: what it refuses on one device, it refuses everywhere."""
     try:
         jax.eval_shape(function, W)
-    except (TypeError, NotImplementedError):
+    except (TypeError, NotImplementedError, ValueError):
         return False
     return True
 
@@ -79,10 +88,11 @@ MEASURES = {
 
 @functools.cache
 def functions():
+    penalties = {name: row.penalty for name, row in CASES.items()} | WEIGHTED
     of_penalties = {
         f"{name}, {what}": function
-        for name, row in CASES.items()
-        for what, function in of_penalty(row.penalty).items()
+        for name, penalty in penalties.items()
+        for what, function in of_penalty(penalty).items()
         if exists(function)
     }
     return TRANSFORMS | MEASURES | of_penalties
