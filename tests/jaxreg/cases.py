@@ -154,11 +154,6 @@ COMPOSED = {
         ANY,
     ),
     "selected": Row(2 * l1.on("kernel$"), lambda w: 2 * abs(w).sum(), ANY),
-    "weighted entries": Row(
-        jaxreg.elastic_net(l1=0.5, l2=0.25).weighted({"layer": {"kernel": WEIGHTS}}),
-        lambda w: (WEIGHTS * (0.5 * abs(w) + 0.25 * abs(w) ** 2)).sum(),
-        ((4, 3),),
-    ),
     "weighted entries and groups": Row(
         0.5 * l1.weighted({"layer": {"kernel": WEIGHTS}})
         + jaxreg.group_lasso(axis=0).weighted({"layer": {"kernel": OF_COLUMNS}}),
