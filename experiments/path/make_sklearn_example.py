@@ -26,7 +26,8 @@ MOST_PASSES = 5000
 
 
 def main() -> None:
-    data, passes, found = digits(), 0, {"version": sklearn.__version__}
+    data, passes = digits(), 0
+    found: dict[str, Any] = {"version": sklearn.__version__}
     model = LogisticRegression(**SETTINGS, max_iter=MOST_PASSES, warm_start=True)
     for tolerance in (PUBLISHED, *CONVERGED):
         with warnings.catch_warnings():
