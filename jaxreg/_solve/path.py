@@ -88,8 +88,8 @@ def path(
     >>> path(loss, l1, jnp.zeros(3), x, y, strengths=[1.5, 0.4, 0.01])
     strength  not zero  freedom  data loss  steps  enters
     1.5       0         0        2.5113     1
-    0.4       2         2        0.65125    1      [0] [1]
-    0.01      3         3        0.0006     1      [2]
+    0.4       2         2        0.65125    3      [0] [1]
+    0.01      3         3        0.0006     3      [2]
     3 strengths, 3 numbers; all converged
 
     References: Friedman, Hastie & Tibshirani 2010, *Regularization paths for generalized linear
