@@ -107,7 +107,7 @@ def solve(
     ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
     >>> x, y = jnp.eye(4)[:, :3], jnp.array([4.0, -2.0, 0.3, 0.0])
     >>> found = solve(loss, 0.25 * l1, jnp.zeros(3), x, y)
-    >>> found.params.round(3).tolist(), bool(found.converged)
+    >>> [round(float(w), 3) for w in found.params], bool(found.converged)
     ([3.0, -1.0, 0.0], True)
     >>> by_strength = jax.jacobian(lambda s: solve(loss, s * l1, jnp.zeros(3), x, y).params)
     >>> by_strength(0.25).round(3).tolist()
