@@ -29,8 +29,8 @@ class PathConfig:
     unit are a group), nuclear: by the proximal operator after the step. If not given: all."""
 
     quick: bool = False
-    """Under a minute, unless other options say more: L2, L1 and group lasso, fewer strengths, seeds
-    and images."""
+    """About a minute, unless other options say more: the network alone with L2, L1 and group lasso,
+    fewer strengths, seeds and images."""
 
     full: bool = False
     """The thorough one, unless other options say less: ten times the images, 15 strengths."""
@@ -118,7 +118,13 @@ STANDARD: dict[str, Any] = {
 """Of options that are not given."""
 PRESETS: dict[str, dict[str, Any]] = {
     "standard": STANDARD,
-    "quick": {**STANDARD, "penalties": ("l2", "l1", "group_lasso"), "count": 6, "seeds": 3},
+    "quick": {
+        **STANDARD,
+        "networks": ("mlp",),
+        "penalties": ("l2", "l1", "group_lasso"),
+        "count": 5,
+        "seeds": 3,
+    },
     "full": {**STANDARD, "count": 15},
 }
 EXAMPLES: dict[str, dict[Network, int]] = {
