@@ -99,19 +99,25 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
 
 
 def _threshold(state: State, limits: Limits) -> jax.Array:
+    return threshold(state.w, state.taken, state.scale, limits.tolerance, state.shortest)
+
+
+def threshold(
+    w: Point, step: jax.Array, scale: jax.Array, tolerance: Any, shortest: Any = jnp.inf
+) -> jax.Array:
     """The residual that counts as none.
 
     It is small beside the gradients here and on the way, and a step of it small beside w and beside
     steps on the way; or it is what rounding of w makes, while that has half of the digits. Where
     the loss falls forever, ever more gently, the gradient vanishes and steps do not.
     """
-    size, eps = vectors.norm(state.w.x), jnp.finfo(state.taken.dtype).eps
-    here = vectors.norm(state.w.gradient) + size / state.taken
-    scale = jnp.clip(here, AFTER_ALL * state.scale, state.scale)
-    lengths = (state.scale * state.shortest + size) / state.taken
-    scale = jnp.where(jnp.isfinite(state.shortest), jnp.minimum(scale, lengths), scale)
-    rounding = jnp.minimum(ROUNDING * eps * size / state.taken, jnp.sqrt(eps) * state.scale)
-    return limits.tolerance * scale + rounding
+    size, eps = vectors.norm(w.x), jnp.finfo(step.dtype).eps
+    here = vectors.norm(w.gradient) + size / step
+    gentle = jnp.clip(here, AFTER_ALL * scale, scale)
+    lengths = (scale * shortest + size) / step
+    gentle = jnp.where(jnp.isfinite(shortest), jnp.minimum(gentle, lengths), gentle)
+    rounding = jnp.minimum(ROUNDING * eps * size / step, jnp.sqrt(eps) * scale)
+    return tolerance * gentle + rounding
 
 
 def _tried(problem: Problem, state: State, here: Point, data: Data) -> State:

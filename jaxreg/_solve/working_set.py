@@ -2,7 +2,7 @@
 
 Most of a sparse solution is zero, and zeros contribute nothing to the products in the loss. So the
 descent runs on the features whose parameters are not zero or about to be, all others held, until it
-ends; then one step on all features shows whether it is the solution, and if not, which features
+ends; then the gradient on all features shows whether it is the solution, and if not, which ones
 enter. Sets have one of a few sizes, so that one program serves all of them.
 
 References: Massias, Gramfort & Salmon 2018, *Celer: a fast solver for the Lasso with dual
@@ -16,27 +16,23 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.layout import Layout, with_layout_constraint
 
-from jaxreg._solve import iteration, vectors
+from jaxreg._solve import vectors
 from jaxreg._solve.contracted import Contraction
-from jaxreg._solve.descent import Found, Limits, descend
+from jaxreg._solve.descent import Found, Limits, descend, threshold
 from jaxreg._solve.problem import Data, Problem, Subset
 from jaxreg._solve.vectors import Vector
 
-PARTS = 32, 12, 6, 3  # of the features are in a set, by size
-ROOM = 1.25  # features of a set for each that must be in it
+PARTS = 24, 8, 4, 2  # of the features are in a set, by size
+ROOM = 1.1  # features of a set for each that must be in it
 SMALLEST = 2**20  # numbers of an operand: below, compiling costs more than products
 
 
 class Search(NamedTuple):
-    """Where the search is."""
+    """Where the search is: the descent before, and whether all features agree with it."""
 
-    found: Found  # by the descent before
-    steps: jax.Array  # of all descents
-    subset: Subset  # of the next one
-    most: jax.Array  # its steps
-    step: jax.Array  # with which it starts
-    longest: jax.Array  # step on all features
+    found: Found
     done: jax.Array
 
 
@@ -51,23 +47,25 @@ def search(problem: Problem, start: Vector, data: Data, limits: Limits) -> Found
         return descend(problem, start, data, limits)
 
     def body(before: Search) -> Search:
+        subset = _chosen(problem, axes, data, before.found)
         there = limits._replace(
-            steps=jnp.minimum(before.most, limits.steps - before.steps),
-            step=before.step,
+            steps=limits.steps - before.found.steps,
+            step=before.found.step,
             scale=before.found.scale,
         )
-        found = descend(problem, before.found.w, data._replace(subset=before.subset), there)
+        found = descend(problem, before.found.w, data._replace(subset=subset), there)
+        found = found._replace(steps=before.found.steps + found.steps)
         after = jax.lax.cond(
-            _is_full(before.subset),
-            lambda: _after_all(problem, axes, data, before, found, limits),
-            lambda: _after_some(before, found),
+            _is_full(subset),
+            lambda: Search(found, jnp.array(True)),
+            lambda: _judged(problem, found, data, limits),
         )
         return vectors.varying(after, before)
 
-    first = _first(problem, axes, start, data, limits)
+    first = _first(start, limits)
     first = vectors.varying(first, (start, problem.data_loss(start, data), data.penalty))
-    end = jax.lax.while_loop(lambda s: ~s.done & (s.steps < limits.steps), body, first)
-    return end.found._replace(steps=end.steps, settled=end.found.settled & end.done)
+    end = jax.lax.while_loop(lambda s: ~s.done, body, first)
+    return end.found
 
 
 def _pays(axes: Contraction, w: Vector, data: Data) -> bool:
@@ -80,58 +78,32 @@ def _pays(axes: Contraction, w: Vector, data: Data) -> bool:
     return largest >= SMALLEST and separable
 
 
-def _first(
-    problem: Problem, axes: Contraction, start: Vector, data: Data, limits: Limits
-) -> Search:
+def _first(start: Vector, limits: Limits) -> Search:
     """The gradient at the start shows the first set."""
     dtype = vectors.dtype_of(start)
-    step, growth, scale = (
-        jnp.asarray(x, dtype) for x in (limits.step, limits.growth, limits.scale)
-    )
+    step, scale = jnp.asarray(limits.step, dtype), jnp.asarray(limits.scale, dtype)
     none, no = jnp.zeros((), jnp.int32), jnp.array(False)
     found = Found(start, limits.gradient, step, scale, jnp.zeros_like(step), no, none, ~no)
-    subset = _chosen(problem, axes, data, found, _empty(axes, data))
-    longest = jnp.where(growth < iteration.FIRST_GROWTH, iteration.GROWTH * step, jnp.inf)
-    return Search(found, none, subset, limits.steps, step, longest, no)
+    return Search(found, no)
 
 
-def _after_some(before: Search, found: Found) -> Search:
-    """One step on all features comes next."""
-    subset = before.subset._replace(
-        level=jnp.full_like(before.subset.level, len(PARTS)),
-        inside=jnp.ones_like(before.subset.inside),
+def _judged(problem: Problem, found: Found, data: Data, limits: Limits) -> Search:
+    """Whether what solves the problem on some features does on all of them."""
+    here = problem.point(found.w, data)
+    down = vectors.subtract(here.x, vectors.times(found.step, here.gradient))
+    moved = vectors.subtract(here.x, problem.prox(down, found.step, data))
+    residual = vectors.norm(moved) / found.step
+    scale = jnp.maximum(found.scale, vectors.norm(here.gradient))
+    bound = threshold(here, found.step, scale, limits.tolerance)
+    after = found._replace(
+        gradient=here.gradient,
+        scale=scale,
+        threshold=bound,
+        settled=found.settled & (residual <= bound),
+        started=found.started & jnp.isfinite(scale),
     )
-    return before._replace(
-        found=found,
-        steps=before.steps + found.steps,
-        subset=subset,
-        most=jnp.ones_like(before.most),
-        step=jnp.minimum(found.step, before.longest),
-    )
-
-
-def _after_all(
-    problem: Problem,
-    axes: Contraction,
-    data: Data,
-    before: Search,
-    found: Found,
-    limits: Limits,
-) -> Search:
-    """It is the solution, or shows the next set."""
-    done = found.settled | (before.most > 1) | ~found.started
-    unchanged = before.subset
-    return Search(
-        found=found,
-        steps=before.steps + found.steps,
-        subset=jax.lax.cond(
-            done, lambda: unchanged, lambda: _chosen(problem, axes, data, found, unchanged)
-        ),
-        most=jnp.full_like(before.most, limits.steps),
-        step=found.step,
-        longest=iteration.GROWTH * found.step,
-        done=done,
-    )
+    stuck = ~found.settled | ~after.started | (found.steps >= limits.steps)
+    return Search(after, after.settled | stuck)
 
 
 # Sets
@@ -145,52 +117,50 @@ def _is_full(subset: Subset) -> jax.Array:
     return subset.level == len(PARTS)
 
 
-def _empty(axes: Contraction, data: Data) -> Subset:
-    """All features, and room for the sets to come."""
-    columns = [
-        tuple(
-            _columns(data.operands[j], jnp.zeros(size, jnp.int32), axis)
-            for j, axis in axes.operands
-        )
-        for size in _sizes(axes)
-    ]
-    columns = jax.tree.map(jnp.zeros_like, columns)
-    return Subset(
-        level=jnp.full((), len(PARTS), jnp.int32),
-        indices=tuple(jnp.zeros(size, jnp.int32) for size in _sizes(axes)),
-        columns=tuple(columns),
-        inside=jnp.ones(axes.size, bool),
-    )
-
-
 def _columns(operand: jax.Array, indices: jax.Array, axis: int) -> jax.Array:
-    return jnp.take(operand, indices, axis=axis, mode="clip")
+    """In the order of memory that products want, or they would copy it every time."""
+    columns = jnp.take(operand, indices, axis=axis, mode="clip")
+    return with_layout_constraint(columns, Layout(tuple(range(columns.ndim))))
 
 
-def _chosen(
-    problem: Problem, axes: Contraction, data: Data, found: Found, before: Subset
-) -> Subset:
+def _chosen(problem: Problem, axes: Contraction, data: Data, found: Found) -> Subset:
     """The features that are not zero, or would not be after a step, and the nearest to them."""
     down = vectors.subtract(found.w, vectors.times(found.step, found.gradient))
     landed = problem.prox(down, found.step, data)
     needed = (_largest(axes, found.w) > 0) | (_largest(axes, landed) > 0)
     order = jnp.where(needed, jnp.inf, _largest(axes, down))
-    count = ROOM * jnp.sum(needed)
-    level = jnp.sum(jnp.stack([count > size for size in _sizes(axes)]).astype(jnp.int32))
+    sizes, count = _sizes(axes), ROOM * jnp.sum(needed)
+    level = jnp.sum(jnp.stack([count > size for size in sizes]).astype(jnp.int32))
+    sets = [_set_of(size, level == i, axes, data, order) for i, size in enumerate(sizes)]
+    return Subset(
+        level=level,
+        indices=tuple(indices for indices, _ in sets),
+        columns=tuple(columns for _, columns in sets),
+        inside=jax.lax.switch(
+            level,
+            [lambda i=i: _marked(axes.size, i) for i, _ in sets]
+            + [lambda: jnp.ones(axes.size, bool)],
+        ),
+    )
 
-    def of_size(i: int) -> Subset:
-        indices = jnp.sort(jax.lax.top_k(order, _sizes(axes)[i])[1]).astype(jnp.int32)
-        columns = tuple(_columns(data.operands[j], indices, axis) for j, axis in axes.operands)
-        return Subset(
-            level=level,
-            indices=(*before.indices[:i], indices, *before.indices[i + 1 :]),
-            columns=(*before.columns[:i], columns, *before.columns[i + 1 :]),
-            inside=jnp.zeros(axes.size, bool).at[indices].set(True),
-        )
 
-    everything = before._replace(level=level, inside=jnp.ones(axes.size, bool))
-    some = [lambda i=i: of_size(i) for i in range(len(PARTS))]
-    return jax.lax.switch(level, [*some, lambda: everything])
+def _set_of(
+    size: int, wanted: jax.Array, axes: Contraction, data: Data, order: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    """The first features in an order and their columns; blank if they are not wanted."""
+
+    def taken() -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        indices = jnp.sort(jax.lax.top_k(order, size)[1]).astype(jnp.int32)
+        return indices, tuple(_columns(data.operands[j], indices, a) for j, a in axes.operands)
+
+    blank = jax.eval_shape(taken)
+    return jax.lax.cond(
+        wanted, taken, lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), blank)
+    )
+
+
+def _marked(size: int, indices: jax.Array) -> jax.Array:
+    return jnp.zeros(size, bool).at[indices].set(True)
 
 
 def _largest(axes: Contraction, w: Vector) -> jax.Array:
