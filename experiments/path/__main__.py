@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from experiments.path.content import PathContent
 
 COMMAND = "path"
-FILES = "config.json, records.jsonl, weights_*.npz, path.png, weights.png, report.html"
+FILES = ("config.json", "records.jsonl", "weights_*.npz", "path.png", "weights.png", "report.html")
 
 
 def main(config: PathConfig) -> None:
@@ -153,7 +153,8 @@ def _draw(study: Study, curves: int, console: Console, record: bool = False) -> 
         if line:
             console.print(line, highlight=False)
     console.print(tables.choices(content))
-    print(f"Saved {study.folder}/ ({FILES})")
+    left = [pattern for pattern in FILES if any(study.folder.glob(pattern))]
+    print(f"Saved {study.folder}/ ({', '.join(left)})")
 
 
 def _note(records: Sequence[dict[str, Any]], study: Study, curves: int) -> str:

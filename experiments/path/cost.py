@@ -12,11 +12,11 @@ from experiments.path.config import Curve
 from experiments.path.penalties import PENALTIES
 from experiments.path.trainings import LOOKS
 
-BESIDE = {"loss": 1e-4, "proximal": 3e-4}
+IN_LOSS, BY_PROX = 1e-4, 3e-4
 """Seconds of a step for momentum, the penalty's gradient or its prox, of 100,000 weights."""
 DECOMPOSITION = 0.03
 """Seconds of a singular value decomposition of the first layer's weights."""
-DESCENT = 500
+DESCENT = 1500
 """Steps of a solution on average, beyond one over all images each: with those of backtracking."""
 WEIGHTS = 1e5
 
@@ -34,7 +34,7 @@ def _path(curve: Curve, source: Source, pace: float) -> float:
     if curve.network == "regression":
         one = DESCENT * setup.examples * cost.of_step(setup, source, pace)
     else:
-        beside = BESIDE[row.form] * size * setup.steps
+        beside = (BY_PROX if row.by_prox else IN_LOSS) * size * setup.steps
         decompositions = LOOKS + (setup.steps / row.every if curve.penalty == "nuclear" else 0)
         one = cost.of_training(setup, source, pace, LOOKS) + beside
         one += decompositions * DECOMPOSITION * size

@@ -24,7 +24,7 @@ from experiments.path.results import Results
 from experiments.statistics.resample import Estimate
 
 DIGITS = 6
-APPLIED = {"loss": "in the loss", "proximal": "by its proximal operator"}
+IN_LOSS, BY_PROX = "in the loss", "by its proximal operator"
 
 
 def describe(found: Sequence[Results], made: Mapping[str, str], note: str = "") -> PathContent:
@@ -59,7 +59,7 @@ def _curve(choice: Choice) -> CurveContent:
         "penalty": results.penalty,
         "title": row.title,
         "formula": row.formula,
-        "applied": APPLIED[row.form] if is_network else "solved exactly",
+        "applied": (BY_PROX if row.by_prox else IN_LOSS) if is_network else "solved exactly",
         "unit": results.unit,
         "units": results.units,
         "full_rank": results.full_rank,

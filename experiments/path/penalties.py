@@ -26,7 +26,7 @@ class PathPenalty:
     Attributes:
       title: what it is called.
       formula: of strength λ.
-      form: of `experiments.forms`: where it acts in a training, loss or proximal.
+      by_prox: acts in a training by its proximal operator after the step, not in the loss.
       unit: the penalty that a strength multiplies, of the axes that a group runs over.
       spans: lowest and highest strength by network: from where nothing happens to where nothing is
         left. Regression, whose solution does not depend on the form, has those of one form.
@@ -36,10 +36,15 @@ class PathPenalty:
 
     title: str
     formula: str
-    form: Literal["loss", "proximal"]
+    by_prox: bool
     unit: Callable[[int], Penalty]
     spans: Mapping[Network, Span]
     every: int = 1
+
+    @property
+    def form(self) -> Literal["loss", "proximal"]:
+        """Where it acts, as `experiments.forms` names it."""
+        return "proximal" if self.by_prox else "loss"
 
     def penalty(self, strength: Any, network: Network) -> Penalty:
         """strength · penalty, on the weights of a network."""
@@ -93,33 +98,27 @@ def _nuclear(axis: int) -> Any:
 
 
 PENALTIES: dict[str, PathPenalty] = {
-    "l2": PathPenalty(
-        "L2", "λ·Σw²", "loss", _l2, {"mlp": (1e-4, 3e-1), "regression": (1e-3, 10.0)}
-    ),
-    "l1_subgradient": PathPenalty(
-        "L1 by subgradient", "λ·Σ|w|", "loss", _l1, {"mlp": (2e-5, 1e-2)}
-    ),
-    "l1": PathPenalty(
-        "L1", "λ·Σ|w|", "proximal", _l1, {"mlp": (2e-5, 1e-2), "regression": (1e-3, 6e-2)}
-    ),
+    "l2": PathPenalty("L2", "λ·Σw²", False, _l2, {"mlp": (1e-4, 3e-1), "regression": (1e-3, 10.0)}),
+    "l1_subgradient": PathPenalty("L1 by subgradient", "λ·Σ|w|", False, _l1, {"mlp": (2e-5, 1e-2)}),
+    "l1": PathPenalty("L1", "λ·Σ|w|", True, _l1, {"mlp": (2e-5, 1e-2), "regression": (1e-3, 6e-2)}),
     "elastic_net": PathPenalty(
         "elastic net",
         f"λ·(Σ|w| + {SQUARES:g}·Σw²)",
-        "proximal",
+        True,
         _elastic_net,
         {"mlp": (2e-5, 1e-2), "regression": (1e-3, 6e-2)},
     ),
     "group_lasso": PathPenalty(
         "group lasso",
         "λ·Σ‖w of a unit‖",
-        "proximal",
+        True,
         _group_lasso,
         {"mlp": (1e-4, 1e-1), "regression": (2e-3, 1e-1)},
     ),
     "nuclear": PathPenalty(
         "nuclear norm",
         "λ·Σ singular values",
-        "proximal",
+        True,
         _nuclear,
         {"mlp": (1e-4, 1e-1), "regression": (5e-3, 0.5)},
         every=50,

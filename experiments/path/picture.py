@@ -50,6 +50,8 @@ def draw(content: PathContent, path: Path) -> None:
         for axes, name in zip(places[:, column], ROWS, strict=True):
             for curve in curves:
                 _line(axes, curve, name)
+            if name != "test_accuracy":
+                axes.set_ylim(-4, 104)
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_xscale("log")
             axes.tick_params(labelsize=8.5)

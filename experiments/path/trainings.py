@@ -91,7 +91,7 @@ def optimizer(
     schedule = training.multiplier(config, setup.steps)
     pace = times(learning_rate, schedule)
     base = training.without_decay(setup.optimizer, pace)
-    if row.form == "proximal" and setup.optimizer == "adam":
+    if row.by_prox and setup.optimizer == "adam":
         return jaxreg.proximal_step(penalty, optimizer=base, metric="adam")
     if row.every > 1:
         return optax.chain(base, _now_and_then(row, setup, penalty, pace))
