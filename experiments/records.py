@@ -103,6 +103,11 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a study there has nothing left to train: then all is drawn anew from its records."""
+    return any(record.get("finished") for record in read(folder))
+
+
 def _plain(value: Any) -> Any:
     """``value`` as JSON has it; NaN and infinity, which JSON lacks, as text."""
     if isinstance(value, Mapping):

@@ -22,6 +22,7 @@ from experiments.progress import progress
 from experiments.provenance import how_it_was_made
 from experiments.records import (
     append,
+    is_finished,
     open_folder,
     read,
     read_config,
@@ -42,7 +43,7 @@ def main(config: StudyConfig) -> None:
     started = time.perf_counter()
     study, panels = _prepare(config)
     console = Console()
-    if _is_finished(study):
+    if is_finished(study.folder):
         _draw(study, len(panels), console)
         return
     append(study.folder, {"event": "start", "config": vars(study.config)})
@@ -127,11 +128,6 @@ def _duration(seconds: Sequence[float]) -> str:
     )
 
 
-def _is_finished(study: Study) -> bool:
-    """Whether there is nothing left to train: then the page is drawn anew from the records."""
-    return any(record.get("finished") for record in read(study.folder))
-
-
 def _draw(study: Study, panels: int, console: Console, record: bool = False) -> None:
     """The answer, the statistics and the page, of whatever there is."""
     from experiments.coupling.conclusions import conclude
@@ -161,7 +157,7 @@ def _draw(study: Study, panels: int, console: Console, record: bool = False) -> 
 
 def _note(records: Sequence[dict[str, Any]], study: Study, panels: int) -> str:
     """What the reader must know first: that the study is not finished."""
-    if _is_finished(study):
+    if is_finished(study.folder):
         return ""
     done = sum(record["event"] == "run" for record in records)
     begun = sum(record["event"] == "grid" for record in records)

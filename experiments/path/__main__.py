@@ -29,6 +29,7 @@ from experiments.progress import progress
 from experiments.provenance import how_it_was_made
 from experiments.records import (
     append,
+    is_finished,
     open_folder,
     read,
     read_config,
@@ -52,7 +53,7 @@ def main(config: PathConfig) -> None:
         return
     study, curves = _prepare(config)
     console = Console()
-    if _is_finished(study):
+    if is_finished(study.folder):
         _draw(study, len(curves), console)
         return
     append(study.folder, {"event": "start", "config": vars(study.config)})
@@ -121,11 +122,6 @@ def _announced(study: Study, curves: Sequence[Curve], console: Console) -> list[
     return seconds
 
 
-def _is_finished(study: Study) -> bool:
-    """Whether there is nothing left to train: then all is drawn anew from the records."""
-    return any(record.get("finished") for record in read(study.folder))
-
-
 def _draw(study: Study, curves: int, console: Console, record: bool = False) -> None:
     """The answer, the table and the picture, of whatever there is."""
     from experiments.path import picture, pictures, tables
@@ -159,7 +155,7 @@ def _draw(study: Study, curves: int, console: Console, record: bool = False) -> 
 
 def _note(records: Sequence[dict[str, Any]], study: Study, curves: int) -> str:
     """What the reader must know first: that the study is not finished."""
-    if _is_finished(study):
+    if is_finished(study.folder):
         return ""
     done = sum(record["event"] == "run" for record in records)
     begun = sum(record["event"] == "curve" for record in records)

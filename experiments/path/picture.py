@@ -21,7 +21,11 @@ COLOURS = {
     "nuclear": "#56B4E9",
 }
 """Distinct without colour vision."""
-ROWS = {"test_accuracy": "test accuracy, %", "zeros": "exact zeros, %", "live": "live units, %"}
+ROWS = {
+    "test_accuracy": "test accuracy, %",
+    "zeros": "exact zeros, %",
+    "live": "live units or pixels, %",
+}
 MARGIN, COLUMN = 0.8, 4.6
 """Of the figure, in inches: its left side, and a network."""
 FALL = 25
