@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import dataclasses
+import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -33,6 +37,7 @@ def run_command(name: str, main: Callable[[C], None], settings: type[C]) -> None
         print(f"Error: {mistake}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     config = tyro.cli(settings, prog=f"python -m experiments.{name}", config=_STYLE)
+    hear_every_interrupt()
     sys.exit(status_of(lambda: main(config)))
 
 
@@ -84,6 +89,28 @@ def status_of(work: Callable[[], None]) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     return 0
+
+
+def hear_every_interrupt() -> None:
+    """Sends an interrupt again that fell where nothing can be raised.
+
+    JAX tidies up in a callback of the garbage collector. What is raised in there is printed and
+    dropped, so a Ctrl-C at that moment would leave the work running.
+    """
+    otherwise = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            _thread.start_new_thread(_interrupt_soon, ())  # threading's locks may be held here
+        else:
+            otherwise(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _interrupt_soon() -> None:
+    time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 _STYLE: Any = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
