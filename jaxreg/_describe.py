@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxreg import _trees
+from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._messages.table import aligned
 from jaxreg._penalty.penalty import Penalty
@@ -94,6 +95,11 @@ def describe(params: Any, where: Any = None) -> Coverage | PenaltyCoverage:
 def _require_parameters_first(params: Any) -> None:
     is_rule = isinstance(params, Where | Penalty | str)
     if is_rule or (callable(params) and all(leaf is params for leaf in jax.tree.leaves(params))):
+        if hasattr(params, "trainable_variables"):
+            raise TypeError(
+                f"describe: expected parameters (a pytree of arrays), got {brief(params)}; pass "
+                f"its trainable_variables"
+            )
         got = repr(params) if is_rule else getattr(params, "__name__", "a function")
         raise TypeError(
             f"describe: expected the parameters first, got {got}; if the two are exchanged, write "

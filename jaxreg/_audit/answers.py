@@ -26,6 +26,7 @@ from jaxreg._audit.record import Form, LeafAudit, text
 
 TOLERANCE = 1e-5
 FEW = 2  # numbers that any dtype may happen to hold
+FINE = float(np.finfo(float).eps)
 TINY = float(np.finfo(float).tiny)
 
 
@@ -114,25 +115,29 @@ class Answers:
     def is_uniform(self, updates: np.ndarray, tolerance: float = TOLERANCE) -> bool:
         """Whether the updates of every step are −c·W, one c for all entries."""
         rest = updates + self.rates(updates)[:, None] * self.direction
-        return size(rest) <= tolerance * size(updates)
+        return size(rest) <= tolerance * size(updates) + self.rounding
+
+    def is_doubled(self, near: np.ndarray, far: np.ndarray) -> bool:
+        return size(far - 2 * near) <= TOLERANCE * size(far) + self.rounding
 
     # --- rounding ---
 
     @functools.cached_property
     def precision(self) -> float:
         """eps of the narrowest dtype that holds the updates: what the optimizer computes in."""
-        updates = np.concatenate([self.under_gradient, self.alone])
-        if np.unique(np.abs(updates)).size > FEW:
-            narrow = (np.complex64,) if np.iscomplexobj(updates) else (jnp.bfloat16, np.float32)
-            for dtype in narrow:
-                if np.array_equal(updates.astype(dtype), updates):
-                    return float(jnp.finfo(dtype).eps)
-        return float(np.finfo(float).eps)
+        return _precision(np.concatenate([self.under_gradient, self.alone]))
 
-    @property
+    @functools.cached_property
     def noise(self) -> float:
         """What rounding may add to the difference of two updates under gradients."""
-        return 4 * self.precision * size(self.under_gradient)
+        return max(4 * self.precision * size(self.under_gradient), self.rounding)
+
+    @functools.cached_property
+    def rounding(self) -> float:
+        """What an optimizer that keeps parameters in float32 adds to updates by rounding them."""
+        kept = self.direction + self.under_gradient
+        precision = _precision(kept)
+        return 4 * precision * size(kept) if precision > FINE else 0.0
 
     def is_nothing(self, updates: np.ndarray) -> bool:
         return size(updates) <= self.noise
@@ -177,14 +182,14 @@ class Answers:
     def unclipped(self) -> float:
         """A place at which no clip acts on the decay, though one may at W."""
         near, far = self.alone, self.alone_twice
-        clipped = self.is_uniform(near) and self.is_uniform(far) and not is_doubled(near, far)
+        clipped = self.is_uniform(near) and self.is_uniform(far) and not self.is_doubled(near, far)
         return NEAR if clipped else 1.0
 
     @functools.cached_property
     def is_linear(self) -> bool:
         """Whether the updates without gradients are −c·W, and twice that at 2W."""
         near, far = (self.alone_at(s * self.unclipped) for s in (1.0, 2.0))
-        return self.is_uniform(near) and is_doubled(near, far)
+        return self.is_uniform(near) and self.is_doubled(near, far)
 
     @property
     def degree(self) -> float | None:
@@ -200,13 +205,14 @@ class Answers:
     @property
     def is_lopsided(self) -> bool:
         """Whether updates without gradients at W and −W are not opposite to each other."""
-        return size(self.alone + self.alone_opposite) > TOLERANCE * size(self.alone)
+        differ = size(self.alone + self.alone_opposite)
+        return differ > TOLERANCE * size(self.alone) + self.rounding
 
     @property
     def is_drawn_to_its_start(self) -> bool:
         """Whether updates without gradients depend on the parameters that ``init`` was given."""
         here, away = (self.to(Probe(0.0, begin=start)) for start in (1.0, 0.0))
-        return size(here - away) > TOLERANCE * max(size(here), size(away))
+        return size(here - away) > TOLERANCE * max(size(here), size(away)) + self.rounding
 
     @property
     def is_around_zero(self) -> bool:
@@ -223,7 +229,8 @@ class Answers:
     @functools.cached_property
     def has_memory(self) -> bool:
         """Whether the parameters before the first update change later ones without gradients."""
-        return size(self._recalled) > TOLERANCE * size(self.alone_at(self.unclipped))
+        now = size(self.alone_at(self.unclipped))
+        return size(self._recalled) > TOLERANCE * now + self.rounding
 
     @property
     def keeps_a_copy(self) -> bool:
@@ -252,6 +259,16 @@ class Answers:
         return size(rest) <= TOLERANCE * size(self.step) + 2 * self.noise
 
 
+def _precision(numbers: np.ndarray) -> float:
+    """eps of the narrowest dtype that holds the numbers."""
+    if np.unique(np.abs(numbers)).size > FEW:
+        narrow = (np.complex64,) if np.iscomplexobj(numbers) else (jnp.bfloat16, np.float32)
+        for dtype in narrow:
+            if np.array_equal(numbers.astype(dtype), numbers):
+                return float(jnp.finfo(dtype).eps)
+    return FINE
+
+
 def size(updates: np.ndarray) -> float:
     return float(np.abs(updates).max(initial=0.0))
 
@@ -264,7 +281,3 @@ def power(shares: Sequence[float], rates: Sequence[Any]) -> float | None:
     lr = np.asarray(rates, float)
     slopes = np.log(c[1:] / c[0]) / np.log(lr[1:] / lr[0])
     return float(slopes.mean()) if np.ptp(slopes) < 0.02 else None
-
-
-def is_doubled(near: np.ndarray, far: np.ndarray) -> bool:
-    return size(far - 2 * near) <= TOLERANCE * size(far)

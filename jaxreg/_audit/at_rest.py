@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxreg._audit.answers import Answers, is_doubled, size
+from jaxreg._audit.answers import Answers, size
 from jaxreg._audit.probes import FAINT, LARGE, NEAR, SMALL, UNDER_GRADIENT
 from jaxreg._audit.record import LeafAudit
 
@@ -39,7 +39,7 @@ def unanswered(answers: Answers) -> LeafAudit | None:
     near, far = answers.odd(place=1.0), answers.odd(place=2.0)
     if answers.is_nothing(near):
         return answers.found("none", "the same update at w and −w (not finite without gradients)")
-    if answers.is_uniform(near) and is_doubled(near, far):
+    if answers.is_uniform(near) and answers.is_doubled(near, far):
         evidence = "not finite without gradients; under them −c·w beside the step"
         return answers.found_decoupled(answers.rates(near), evidence)
     return answers.found("undetermined", "its updates are not finite without gradients")

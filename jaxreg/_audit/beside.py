@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxreg._audit.answers import TOLERANCE, Answers, is_doubled, size
+from jaxreg._audit.answers import TOLERANCE, Answers, size
 from jaxreg._audit.probes import LARGE, SMALL, Probe, along, first_with_update
 from jaxreg._audit.record import LeafAudit, text
 
@@ -144,7 +144,7 @@ def of_another_penalty(answers: Answers) -> LeafAudit | None:
     alone = answers.alone
     if answers.has_memory or not answers.is_beside(alone):
         return None
-    if not is_doubled(alone, answers.alone_twice):
+    if not answers.is_doubled(alone, answers.alone_twice):
         degree = answers.shown_degree
         evidence = f"the same with and without gradients, no memory, but of degree {degree} in w"
         return answers.found("decoupled", f"{evidence}: of another penalty than λ‖w‖²")

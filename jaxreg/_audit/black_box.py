@@ -14,7 +14,8 @@ import numpy as np
 import optax
 
 from jaxreg import _trees
-from jaxreg._numbers import in_numpy
+from jaxreg._messages.brief import is_array
+from jaxreg._numbers import in_numpy, is_numeric
 
 Arrays = list[np.ndarray]  # one a parameter, of shape (steps, size) or (size,)
 
@@ -163,8 +164,7 @@ def _probing_dtype(dtype: Any) -> Any:
 
 
 def _zeros(other: Any) -> Any:
-    is_array = hasattr(other, "dtype") and jnp.issubdtype(other.dtype, jnp.number)
-    return jnp.zeros_like(other) if is_array else other
+    return jnp.zeros_like(other) if is_array(other) and is_numeric(other) else other
 
 
 def synchronised(optimizer: Any) -> optax.GradientTransformationExtraArgs:

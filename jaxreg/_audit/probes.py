@@ -24,10 +24,12 @@ from jaxreg._audit.black_box import Arrays, Optimizer, Reply
 Place = float | tuple[float, ...]  # the same at all steps, or one a step
 Counts = tuple[tuple[int, int], ...]  # integers of the state and what they are set to
 
-NEAR = 1e-4  # the place at which cancelling gradients pass below a clip
+# Places are powers of two, for w times a place is then exact in float32 as w is: an optimizer that
+# keeps parameters in float32 moves none of them by rounding it.
+NEAR = 2.0**-14  # the place at which cancelling gradients pass below a clip
 FAINT = 1e-6  # gradients that pass below a clip
-SMALL = (1e-2, 1e-4, 1e-6, 1e-8, 1e-11, 1e-14)  # places at which a threshold takes all away
-LARGE = 1e4  # the place at which a bound is reached
+SMALL = tuple(2.0**-n for n in (7, 13, 20, 27, 37, 47))  # where a threshold takes all away
+LARGE = 2.0**13  # the place at which a bound is reached
 EXPONENTS = (-14.0, 8.0)  # of the cancelling gradient, a power of ten
 REACH = 1e4  # references are looked for among numbers this large
 HALVINGS = 60
@@ -79,7 +81,7 @@ class Probes:
     counts: Counts = ()
 
     def __post_init__(self) -> None:
-        self.directions = self.drawn(salt=0)
+        self.directions = [_narrow(w) for w in self.drawn(salt=0)]
         self.centre = self.centre or [np.zeros_like(w) for w in self.directions]
         self.kept: dict[Any, Any] = {}
 
@@ -275,6 +277,12 @@ def first_with_update(updates: np.ndarray) -> int:
 def along(updates: np.ndarray, w: np.ndarray) -> np.ndarray:
     """Re⟨w, u⟩ of every update. Not by BLAS, whose threads wait for each other on small arrays."""
     return np.sum(np.real(updates * np.conj(w)), axis=-1)
+
+
+def _narrow(array: np.ndarray) -> np.ndarray:
+    """Rounded to what float32 holds."""
+    dtype = np.complex64 if np.iscomplexobj(array) else np.float32
+    return array.astype(dtype).astype(array.dtype)
 
 
 def _drawn(shape: tuple[int, ...], dtype: Any, seed: tuple[int, int]) -> np.ndarray:

@@ -160,14 +160,30 @@ def _refused(params: Any, reason: str) -> Audit:
 
 
 def _audited(make: Any, params: Any, *more: Any) -> faults.Leaves:
-    """As it is, then as a lookahead optimizer, whose parameters are two copies of ours."""
+    """As it is; of the parameters alone; as a lookahead optimizer's, which are two copies of ours.
+
+    A module may hold functions and keys of random numbers too, which no optimizer takes.
+    """
     try:
         return _cut_or_whole(make, params, *more)
     except black_box.CallError as error:
-        fast = params.fast if isinstance(params, optax.LookaheadParams) else params
-        with contextlib.suppress(black_box.CallError):
-            return _cut_or_whole(lambda rate: black_box.synchronised(make(rate)), fast, *more)
-        raise error
+        last = error
+    alone = _parameters_alone(params)
+    if len(_trees.leaves(alone)) < len(_trees.leaves(params)):
+        try:
+            return _cut_or_whole(make, alone, *more)
+        except black_box.CallError as error:
+            last = error
+    fast = params.fast if isinstance(params, optax.LookaheadParams) else params
+    with contextlib.suppress(black_box.CallError):
+        return _cut_or_whole(lambda rate: black_box.synchronised(make(rate)), fast, *more)
+    raise last
+
+
+def _parameters_alone(params: Any) -> Any:
+    """The tree with None in place of all else, as ``equinox.filter`` leaves it."""
+    kept = (leaf.value if leaf.is_parameter else None for leaf in _trees.leaves(params))
+    return _trees.replace_leaves(params, kept)
 
 
 def _cut_or_whole(make: Any, params: Any, steps: int, arguments: Any, rates: Any) -> faults.Leaves:

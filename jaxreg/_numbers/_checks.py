@@ -87,7 +87,8 @@ def cast(array: Any, dtype: Any) -> jax.Array:
 
 
 def is_numeric(value: Any) -> bool:
-    return is_python(value) or jnp.issubdtype(value.dtype, jnp.number)
+    dtype = getattr(value, "dtype", None)
+    return is_python(value) or (dtype is not None and jnp.issubdtype(dtype, jnp.number))
 
 
 def is_python(value: Any) -> bool:

@@ -87,7 +87,8 @@ def nameless(rule: Any, names: Sequence[str]) -> str:
         return (
             f"{rule!r}: expected leaves with names, got one array without any, all of which counts "
             f"as a weight, biases in it too; apply the rule to the tree before it is flattened, "
-            f"outside of optax.flatten"
+            f"outside of optax.flatten, or leave it out where the array is known to be a weight, "
+            f"as in Keras's kernel_regularizer"
         )
     shown = ", ".join(map(repr, names[:SHOWN])) + ", …" * (len(names) > SHOWN)
     return (

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg._messages.brief import is_array
 from jaxreg._trees import _paths
 from jaxreg._trees._paths import Path
 
@@ -91,8 +92,7 @@ def _walk(node: Any, place: Place, found: list[Leaf]) -> None:
 
 def _leaf(value: Any, place: Place) -> Leaf:
     value, path = _paths.variable(value, place.path)
-    dtype = getattr(value, "dtype", None)
-    is_float = dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
+    is_float = is_array(value) and jnp.issubdtype(value.dtype, jnp.inexact)
     name = "/".join(path)
     trained = place.is_trained and "batch_stats" not in name.split("/")
     return Leaf(name, value, place.owner, trained and is_float, path, place.outer)

@@ -70,4 +70,6 @@ def _advice(params: Any, values: Sequence[Any]) -> str:
             f"give the arrays that each {type(hidden).__name__} holds, as its library's function "
             f"for freezing or unwrapping parameters does"
         )
+    if any(hasattr(value, "trainable_variables") for value in values):  # a model of Keras
+        return "pass its trainable_variables"
     return "pass the parameters that the loss is differentiated by"

@@ -9,6 +9,7 @@ import pathlib
 import re
 import types
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -159,6 +160,44 @@ def test_masks_frameworks_and_odd_leaves():
     expected = {"a": "decoupled", "c": "decoupled", "s": "decoupled"}
     assert forms(adamw, odd | {"s": jnp.ones(())}) == expected
     assert forms(optax.chain(add_decayed(RATE), optax.adam(LR)), odd)["c"] == "coupled"
+
+
+class Normalised(nnx.Module):
+    """Holds statistics and keys of random numbers beside its parameters."""
+
+    def __init__(self):
+        rngs = nnx.Rngs(0)
+        self.bn, self.drop = nnx.BatchNorm(3, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+        self.fc = nnx.Linear(3, 2, rngs=rngs)
+
+
+@pytest.mark.parametrize(
+    ("model", "decayed"),
+    [
+        (eqx.nn.MLP(3, 1, 2, 1, key=jax.random.key(0)), ["layers/0/weight", "layers/1/weight"]),
+        (Normalised(), ["fc/kernel"]),
+    ],
+    ids=["equinox", "nnx"],
+)
+def test_a_module_is_audited_as_its_parameters_are(model, decayed):
+    """It holds functions, keys and statistics as well, which its users filter out."""
+    optimizer = optax.adamw(LR, weight_decay=RATE, mask=weights.mask)
+    report = audit(optimizer, model)
+    assert [name for name, form in report.forms.items() if form == "decoupled"] == decayed
+    assert {form for name, form in report.forms.items() if name not in decayed} == {"none"}
+    assert str(report) == str(audit(optimizer, _parameters(model)))
+
+    def update(updates, state, params):
+        raise TypeError("what the optimizer needs")
+
+    refused = audit(optax.GradientTransformation(optimizer.init, update), model)
+    assert "what the optimizer needs" in refused.leaves[0].evidence
+
+
+def _parameters(model):
+    if isinstance(model, nnx.Module):
+        return nnx.state(model, nnx.Param)
+    return eqx.filter(model, eqx.is_inexact_array)
 
 
 def test_lookahead_parameters_are_audited_as_their_fast_copy():

@@ -15,7 +15,7 @@ from jax import lax
 from jaxreg import audit, decoupled_decay, l1, proximal_step
 from jaxreg._audit import black_box
 from jaxreg._numbers import in_numpy
-from tests.jaxreg.audits import LR, PARAMS, RATE, add_decayed, on_kernel
+from tests.jaxreg.audits import KERNEL, LR, PARAMS, RATE, add_decayed, on_kernel
 
 
 def many_operations(x, n, flags):
@@ -92,6 +92,37 @@ def computing_in(dtype, optimizer):
         lambda params: optimizer.init(cast(params)),
         lambda updates, state, params: optimizer.update(cast(updates), state, cast(params)),
     )
+
+
+def keeping_in(dtype, optimizer):
+    """Keeps parameters in ``dtype``, as variables of Keras do: updates are differences of them."""
+
+    def update(updates, state, params):
+        updates, state = optimizer.update(updates, state, params)
+        ends = jax.tree.map(lambda w, u: (w + u).astype(dtype), params, updates)
+        return jax.tree.map(lambda end, w: end.astype(w.dtype) - w, ends, params), state
+
+    return optax.GradientTransformation(optimizer.init, update)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "forms", "coefficient"),
+    [
+        (optax.adamw(LR, weight_decay=RATE, mask=KERNEL), ("none", "decoupled"), RATE * LR),
+        (
+            optax.chain(optax.masked(add_decayed(RATE), KERNEL), optax.sgd(LR)),
+            ("none", "coupled = decoupled"),
+            RATE,
+        ),
+        (optax.adam(LR), ("none", "none"), None),
+        (optax.chain(optax.adam(LR), optax.keep_params_nonnegative()), ("proximal",) * 2, None),
+    ],
+)
+def test_the_rounding_of_parameters_is_no_decay(optimizer, forms, coefficient):
+    report = audit(keeping_in(jnp.float32, optimizer), PARAMS)
+    assert tuple(report.forms.values()) == forms, report
+    if coefficient is not None:
+        np.testing.assert_allclose(on_kernel(report).coefficient, coefficient, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

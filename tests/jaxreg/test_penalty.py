@@ -533,7 +533,28 @@ def test_every_other_operation_is_refused_from_both_sides(symbol):
                 operation(*sides)
 
 
+def test_prox_and_gradient_leave_alone_what_is_no_parameter():
+    model = equinox.nn.MLP(3, 1, 2, 1, key=jax.random.key(0))  # activation functions are leaves
+    penalty = 0.5 * l2.on(weights)
+    first, proxed = (act(model).layers[0] for act in (penalty.grad, lambda m: penalty.prox(m, 1.0)))
+    np.testing.assert_allclose(first.weight, model.layers[0].weight, rtol=1e-6)
+    np.testing.assert_allclose(proxed.weight, model.layers[0].weight / 2, rtol=1e-6)
+    assert not np.any(first.bias)
+    assert penalty.grad(model).activation is model.activation
+
+
 # --- trees without a parameter ---
+
+
+class Model:
+    """Holds variables and is no tree of them, as the models and layers of Keras."""
+
+    dtype = "float32"
+    trainable_variables = ()
+
+    def __call__(self, inputs: Any) -> Any:
+        return inputs
+
 
 NO_PARAMETERS = {
     "None": (None, "None; pass the parameters that the loss is differentiated by"),
@@ -554,6 +575,10 @@ NO_PARAMETERS = {
         "a dict of 1 float32 array; statistics and variables other than nnx.Param are no param",
     ),
     "a function": (jax.nn.relu, "the function relu; pass the parameters"),
+    "a model": (
+        Model(),
+        "a Model; pass its trainable_variables",
+    ),
     "a step": (
         jnp.array(3),
         "an int32 array of shape (); inside optax.inject_hyperparams, which takes a penalty for a "

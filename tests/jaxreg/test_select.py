@@ -881,6 +881,17 @@ def test_exchanged_arguments_of_describe(rule: Any):
         describe(rule, PARAMS)
 
 
+def test_describe_is_given_the_variables_of_a_model_not_the_model():
+    class Model:
+        trainable_variables = ()
+
+        def __call__(self, inputs: Any) -> Any:
+            return inputs
+
+    with pytest.raises(TypeError, match=r"got a Model; pass its trainable_variables$"):
+        describe(Model(), weights)
+
+
 def test_describe_tells_of_a_penalty_what_every_term_covers():
     penalty = 0.1 * l2.on(weights & "fc") + 2.0 * l1.on("bias") + max_norm(1.0, axis=0).on("fc2")
     covered = describe(PARAMS, penalty)
