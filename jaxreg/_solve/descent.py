@@ -50,6 +50,7 @@ class Found(NamedTuple):
     """Where the descent ended."""
 
     w: Vector
+    loss: jax.Array
     gradient: Vector  # of the loss
     step: jax.Array
     scale: jax.Array  # the largest gradient
@@ -88,6 +89,7 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
     bound = _threshold(end, limits)
     return Found(
         w=end.w.x,
+        loss=end.w.loss,
         gradient=end.w.gradient,
         step=end.taken,
         scale=end.scale,

@@ -38,7 +38,9 @@ def _minimum_jvp(problem: Problem, primals: Any, tangents: Any) -> tuple[Found, 
     found = minimum(problem, *primals)
     still = jax.tree.map(_no_tangent, found)
     step = jax.lax.stop_gradient(found.step)
-    return found, still._replace(w=_moved(problem, found.w, step, data, moved))
+    w = _moved(problem, found.w, step, data, moved)
+    still = still._replace(w=w, loss=_loss_moved(problem, found, data, w, moved))
+    return found, still
 
 
 def _moved(problem: Problem, w: Vector, step: jax.Array, data: Data, moved: Data) -> Vector:
@@ -56,6 +58,12 @@ def _moved(problem: Problem, w: Vector, step: jax.Array, data: Data, moved: Data
     everywhere = vectors.varying(right, data)  # as what it returns is, whatever its argument
     inner = jax.lax.custom_linear_solve(matrix, everywhere, _solve, symmetric=True)
     return vectors.add(threshold, slope.prox(vectors.agreed(inner, right)))
+
+
+def _loss_moved(problem: Problem, found: Found, data: Data, w: Vector, moved: Data) -> jax.Array:
+    """The derivative of the loss at the solution, where that and the data move."""
+    _, loss = jax.jvp(problem.data_loss, (found.w, data), (w, moved))
+    return loss.astype(found.loss.dtype)
 
 
 def _solve(matrix: conjugate.Map, right: Vector) -> Vector:

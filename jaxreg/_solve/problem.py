@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,15 +17,12 @@ from jaxreg._solve.layout import Layout
 from jaxreg._solve.traced import Traced
 from jaxreg._solve.vectors import Vector
 
-Loss = Callable[[Vector], jax.Array]
-
 
 class Subset(NamedTuple):
-    """The features that the loss is evaluated on: a set of one of a few sizes, or all."""
+    """The features that the loss is evaluated on."""
 
-    level: jax.Array  # which of the sizes; beyond the last of them, all features
-    indices: tuple[jax.Array, ...]  # for each size
-    columns: tuple[tuple[jax.Array, ...], ...]  # for each size, of the operands
+    indices: jax.Array
+    columns: tuple[jax.Array, ...]  # of the operands
     inside: jax.Array  # for each feature, whether it is in the set
 
 
@@ -55,43 +51,28 @@ class Problem:
     loss: Traced
 
     def data_loss(self, w: Vector, data: Data) -> jax.Array:
-        return self.loss(w, data.operands)[0]
+        if data.subset is None:
+            return self.loss(w, data.operands)[0]
+        return self._loss_on(data.subset, w, data.operands)
 
     def gradient(self, w: Vector, data: Data) -> Vector:
-        return self._on_features(lambda loss: jax.grad(loss)(w), data)
+        return jax.grad(self.data_loss)(w, data)
 
     def point(self, x: Vector, data: Data) -> Point:
-        loss, gradient = self._on_features(lambda loss: jax.value_and_grad(loss)(x), data)
+        loss, gradient = jax.value_and_grad(self.data_loss)(x, data)
         return Point(x, loss.astype(vectors.dtype_of(x)), gradient)
 
     def curvature(self, w: Vector, data: Data) -> Callable[[Vector], Vector]:
         """Products with the second derivative of the loss."""
-        if data.subset is None:
-            return jax.linearize(lambda w: self.gradient(w, data), w)[1]
-        return lambda v: self._on_features(
-            lambda loss: jax.jvp(jax.grad(loss), (w,), (v,))[1], data
-        )
+        return jax.linearize(lambda w: self.gradient(w, data), w)[1]
 
-    def _on_features(self, derivative: Callable[[Loss], Any], data: Data) -> Any:
-        """A derivative of the loss on the features of the subset."""
-        everywhere = functools.partial(derivative, lambda w: self.data_loss(w, data))
-        subset = data.subset
-        if subset is None:
-            return everywhere()
-        pairs = zip(subset.indices, subset.columns, strict=True)
-        losses = [functools.partial(self._loss_on, i, c, data.operands) for i, c in pairs]
-        some = [functools.partial(derivative, loss) for loss in losses]
-        return jax.lax.switch(subset.level, [*some, everywhere])
-
-    def _loss_on(
-        self, indices: jax.Array, columns: Sequence[jax.Array], operands: Sequence[Any], w: Vector
-    ) -> jax.Array:
+    def _loss_on(self, subset: Subset, w: Vector, operands: Sequence[Any]) -> jax.Array:
         axes = self.loss.contraction
         assert axes is not None
         w, operands = [*w], [*operands]
         for leaf, axis in axes.leaves:
-            w[leaf] = jnp.take(w[leaf], indices, axis=axis, unique_indices=True, mode="clip")
-        for (operand, _), column in zip(axes.operands, columns, strict=True):
+            w[leaf] = jnp.take(w[leaf], subset.indices, axis=axis, unique_indices=True, mode="clip")
+        for (operand, _), column in zip(axes.operands, subset.columns, strict=True):
             operands[operand] = column
         return self.loss.resized(w, operands)[0]
 

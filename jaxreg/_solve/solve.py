@@ -220,7 +220,9 @@ def _solved(problem: Problem, start: Vector, data: Data, limits: Limits) -> Ende
 def ended(problem: Problem, start: Vector, data: Data, limits: Limits) -> Ended:
     """Descends, and takes stock."""
     found = minimum(problem, start, data, limits)
-    loss, *aux = problem.loss(found.w, data.operands)
+    loss, aux = found.loss, []
+    if [x.dtype for x in problem.loss.outputs] != [loss.dtype]:  # there is aux, or it was rounded
+        loss, *aux = problem.loss(found.w, data.operands)
     left = _optimality(problem, *jax.lax.stop_gradient((found.w, found.gradient, found.step, data)))
     near = together(left) <= 2 * found.threshold
     return Ended(

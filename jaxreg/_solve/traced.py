@@ -37,6 +37,11 @@ class Traced:
         count = len(self.jaxpr.constvars)
         return eval_jaxpr(self.jaxpr, operands[:count], *vector, *operands[count:])
 
+    @property
+    def outputs(self) -> list[Any]:
+        """Shapes and types of what it returns."""
+        return [v.aval for v in self.jaxpr.outvars]
+
     def resized(self, vector: Sequence[jax.Array], operands: Sequence[Any]) -> list[jax.Array]:
         """The same for arrays with fewer features."""
         count = len(self.jaxpr.constvars)

@@ -24,7 +24,7 @@ from jaxreg._solve.descent import Found, Limits, descend, threshold
 from jaxreg._solve.problem import Data, Problem, Subset
 from jaxreg._solve.vectors import Vector
 
-PARTS = 24, 8, 4, 2  # of the features are in a set, by size
+PARTS = 20, 6, 3, 2  # of the features are in a set, by size
 ROOM = 1.1  # features of a set for each that must be in it
 SMALLEST = 2**20  # numbers of an operand: below, compiling costs more than products
 
@@ -47,16 +47,17 @@ def search(problem: Problem, start: Vector, data: Data, limits: Limits) -> Found
         return descend(problem, start, data, limits)
 
     def body(before: Search) -> Search:
-        subset = _chosen(problem, axes, data, before.found)
-        there = limits._replace(
-            steps=limits.steps - before.found.steps,
-            step=before.found.step,
-            scale=before.found.scale,
-        )
-        found = descend(problem, before.found.w, data._replace(subset=subset), there)
-        found = found._replace(steps=before.found.steps + found.steps)
+        level, order = _ranked(problem, axes, data, before.found)
+
+        def descended(size: int | None) -> Found:
+            subset = None if size is None else _set_of(size, axes, data, order)
+            found = _descended(problem, before.found, data._replace(subset=subset), limits)
+            return vectors.varying(found, before.found)
+
+        sizes = [*_sizes(axes), None]
+        found = jax.lax.switch(level, [lambda size=size: descended(size) for size in sizes])
         after = jax.lax.cond(
-            _is_full(subset),
+            level == len(PARTS),
             lambda: Search(found, jnp.array(True)),
             lambda: _judged(problem, found, data, limits),
         )
@@ -83,8 +84,16 @@ def _first(start: Vector, limits: Limits) -> Search:
     dtype = vectors.dtype_of(start)
     step, scale = jnp.asarray(limits.step, dtype), jnp.asarray(limits.scale, dtype)
     none, no = jnp.zeros((), jnp.int32), jnp.array(False)
-    found = Found(start, limits.gradient, step, scale, jnp.zeros_like(step), no, none, ~no)
+    zero = jnp.zeros_like(step)
+    found = Found(start, zero, limits.gradient, step, scale, zero, no, none, ~no)
     return Search(found, no)
+
+
+def _descended(problem: Problem, before: Found, data: Data, limits: Limits) -> Found:
+    """Where the descent on a set ends, from where the one before did."""
+    there = limits._replace(steps=limits.steps - before.steps, step=before.step, scale=before.scale)
+    found = descend(problem, before.w, data, there)
+    return found._replace(steps=before.steps + found.steps)
 
 
 def _judged(problem: Problem, found: Found, data: Data, limits: Limits) -> Search:
@@ -96,6 +105,7 @@ def _judged(problem: Problem, found: Found, data: Data, limits: Limits) -> Searc
     scale = jnp.maximum(found.scale, vectors.norm(here.gradient))
     bound = threshold(here, found.step, scale, limits.tolerance)
     after = found._replace(
+        loss=here.loss,
         gradient=here.gradient,
         scale=scale,
         threshold=bound,
@@ -113,54 +123,33 @@ def _sizes(axes: Contraction) -> list[int]:
     return [-(-axes.size // part) for part in PARTS]
 
 
-def _is_full(subset: Subset) -> jax.Array:
-    return subset.level == len(PARTS)
-
-
 def _columns(operand: jax.Array, indices: jax.Array, axis: int) -> jax.Array:
     """In the order of memory that products want, or they would copy it every time."""
     columns = jnp.take(operand, indices, axis=axis, mode="clip")
     return with_layout_constraint(columns, Layout(tuple(range(columns.ndim))))
 
 
-def _chosen(problem: Problem, axes: Contraction, data: Data, found: Found) -> Subset:
-    """The features that are not zero, or would not be after a step, and the nearest to them."""
+def _ranked(
+    problem: Problem, axes: Contraction, data: Data, found: Found
+) -> tuple[jax.Array, jax.Array]:
+    """Which size a set must have, beyond the last all features, and a number for each feature.
+
+    The features with the largest are those that are not zero, or would not be after a step, and
+    then the nearest to them.
+    """
     down = vectors.subtract(found.w, vectors.times(found.step, found.gradient))
     landed = problem.prox(down, found.step, data)
     needed = (_largest(axes, found.w) > 0) | (_largest(axes, landed) > 0)
     order = jnp.where(needed, jnp.inf, _largest(axes, down))
-    sizes, count = _sizes(axes), ROOM * jnp.sum(needed)
-    level = jnp.sum(jnp.stack([count > size for size in sizes]).astype(jnp.int32))
-    sets = [_set_of(size, level == i, axes, data, order) for i, size in enumerate(sizes)]
-    return Subset(
-        level=level,
-        indices=tuple(indices for indices, _ in sets),
-        columns=tuple(columns for _, columns in sets),
-        inside=jax.lax.switch(
-            level,
-            [lambda i=i: _marked(axes.size, i) for i, _ in sets]
-            + [lambda: jnp.ones(axes.size, bool)],
-        ),
-    )
+    count = ROOM * jnp.sum(needed)
+    return jnp.sum(count > jnp.array(_sizes(axes))), order
 
 
-def _set_of(
-    size: int, wanted: jax.Array, axes: Contraction, data: Data, order: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    """The first features in an order and their columns; blank if they are not wanted."""
-
-    def taken() -> tuple[jax.Array, tuple[jax.Array, ...]]:
-        indices = jnp.sort(jax.lax.top_k(order, size)[1]).astype(jnp.int32)
-        return indices, tuple(_columns(data.operands[j], indices, a) for j, a in axes.operands)
-
-    blank = jax.eval_shape(taken)
-    return jax.lax.cond(
-        wanted, taken, lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), blank)
-    )
-
-
-def _marked(size: int, indices: jax.Array) -> jax.Array:
-    return jnp.zeros(size, bool).at[indices].set(True)
+def _set_of(size: int, axes: Contraction, data: Data, order: jax.Array) -> Subset:
+    """The features with the largest numbers, and their columns."""
+    indices = jnp.sort(jax.lax.top_k(order, size)[1]).astype(jnp.int32)
+    columns = tuple(_columns(data.operands[j], indices, axis) for j, axis in axes.operands)
+    return Subset(indices, columns, jnp.zeros(axes.size, bool).at[indices].set(True))
 
 
 def _largest(axes: Contraction, w: Vector) -> jax.Array:

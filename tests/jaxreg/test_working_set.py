@@ -79,8 +79,8 @@ PATHS = {
 def test_on_working_sets_the_whole_problem_is_solved(name: str, monkeypatch: pytest.MonkeyPatch):
     penalty, largest = PATHS[name]
     monkeypatch.setattr(working_set, "SMALLEST", 1)
-    chosen, choose = [], working_set._chosen
-    monkeypatch.setattr(working_set, "_chosen", lambda *a: chosen.append(a) or choose(*a))
+    chosen, choose = [], working_set._set_of
+    monkeypatch.setattr(working_set, "_set_of", lambda *a: chosen.append(a) or choose(*a))
     strengths = np.geomspace(largest, 0.03 * largest, 6)
     found = path(squares, penalty, SHAPED, X, Y, strengths=strengths, degrees_of_freedom=False)
     assert chosen
