@@ -16,7 +16,7 @@ from experiments import devices, machine, training
 from experiments.config import Config, ConfigError, resolved
 from experiments.problem import Problem
 from experiments.runs import build
-from tests.xla import AS_USERS
+from tests.xla import AS_USERS, SOONER_EACH
 
 SMALL = Config(hidden=5, batch_size=13, epochs=1, learning_rate=0.05, strength=0.02)
 FORMS = {  # every coupling with every penalty that it has; batches of 13, the last of 11
@@ -30,7 +30,7 @@ FORMS = {  # every coupling with every penalty that it has; batches of 13, the l
 }
 QUICKLY = {  # most of the time here would go into compiling
     "xla_backend_optimization_level": 0,
-    "xla_cpu_use_fusion_emitters": False,
+    **SOONER_EACH,
     "xla_llvm_disable_expensive_passes": True,
 }
 

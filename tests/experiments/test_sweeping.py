@@ -14,6 +14,7 @@ from experiments.problem import Problem
 from experiments.runs import build
 from experiments.sweeping import Trainings
 from jaxreg import grid
+from tests.xla import SOONER_EACH
 
 SMALL = Config(hidden=5, batch_size=16, epochs=2, dtype="float64", schedule="cosine")
 ALL = {"strength": [0.01, 0.03], "learning_rate": [0.05, 0.2], "seed": [7, 2**40 + 1]}
@@ -30,7 +31,7 @@ CASES = [
 ]
 
 
-QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
+QUICK = {**SOONER_EACH, "xla_backend_optimization_level": 0}
 
 
 @pytest.fixture(autouse=True)
