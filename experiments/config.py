@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from typing_extensions import Doc
 
 from experiments.forms import FORMS, taking_rate
+from experiments.models.table import MODELS, TRAINED, Name, Norm
 
 Optimizer = Literal["sgd", "momentum", "adam"]
 Precision = Literal["default", "bfloat16", "high", "tensorfloat32", "highest", "float32"]
@@ -38,6 +40,14 @@ def _about_rates() -> str:
         f"ω of {names}, instead of {numbers}. With those {'two ' * (len(forms) == 2)}numbers the "
         f"forms are the same program; keep ω and change the learning rate, and they part."
     )
+
+
+def _about_models() -> str:
+    return f"The network. {' '.join(f'{row.name}: {row.option}.' for row in TRAINED.values())}"
+
+
+def _about_widths() -> str:
+    return f"Width {' '.join(f'{row.hidden} ({row.name});' for row in TRAINED.values())[:-1]}."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,11 +88,20 @@ class TrainingConfig:
     epochs: int = 5
     """Passes over the training images."""
 
-    hidden: int = 128
-    """Width of the hidden layer."""
+    model: Annotated[Name, Doc(_about_models())] = "mlp"
+
+    norm: Norm | None = None
+    """What is normalised inside the network: none of it, each feature over the batch, or each
+    image over the features of a layer. If not given: layer for transformer, none for the others."""
+
+    dropout: float = 0.0
+    """Share of units that are zero in a step of the training."""
+
+    hidden: Annotated[int, Doc(_about_widths())] = 128
 
     initializer: Literal["torch", "flax"] = "torch"
-    """torch: uniform ±1/√fan_in, biases too. flax: LeCun normal, biases 0."""
+    """torch: uniform ±1/√fan_in, biases too. flax: LeCun normal, biases 0. Scales of norms are 1,
+    their biases 0, positions of patches normal."""
 
     seed: int = 0
     """Of the initial weights and the order of the batches."""
@@ -178,10 +197,12 @@ def resolved_training(config: T) -> T:
     """
     _check_numbers(config)
     _check_penalty(config)
+    check_model(config.model, config.norm, config.dropout, config.batch_size)
     strength = config.strength if config.weight_decay is None else config.weight_decay / 2
     l1_strength = config.l1_strength if config.l1_strength is not None else strength
     return dataclasses.replace(
         config,
+        norm=config.norm or MODELS[config.model].norms[0],
         strength=0.0 if config.penalty == "l1" else strength,
         weight_decay=None,
         l1_strength=0.0 if config.penalty == "l2" else l1_strength,
@@ -230,6 +251,35 @@ def _check_penalty(config: TrainingConfig) -> None:
         raise ConfigError(
             f"--coupling {form.name}: expected --penalty {' or '.join(form.penalties)}, got "
             f"{config.penalty}; the decoupled form that gives exact zeros is --coupling proximal"
+        )
+
+
+def check_model(model: str, norm: str | None, dropout: float, batch_size: int) -> None:
+    """Raises if a network has no place for what is asked of it.
+
+    Raises:
+      ConfigError: likewise if a share or a batch makes no sense.
+    """
+    row = MODELS[model]
+    if norm is not None and norm not in row.norms:
+        raise ConfigError(
+            f"--norm {norm}: expected {' or '.join(row.norms)} with --model {model}, which has no "
+            f"place for another; take --model mlp"
+        )
+    if not 0 <= dropout < 1:
+        advice = f"; {dropout:g} % is {dropout / 100:g}" if 1 < dropout < 100 else ""
+        raise ConfigError(
+            f"--dropout: expected a share of at least 0 and below 1, got {dropout}{advice}"
+        )
+    if dropout and not row.dropout:
+        raise ConfigError(
+            f"--dropout: expected 0 with --model {model}, which has no place for it, got "
+            f"{dropout}; take --model mlp"
+        )
+    if (norm or row.norms[0]) == "batch" and batch_size == 1:
+        raise ConfigError(
+            "--norm batch: expected batches of at least 2 images, by whose statistics each is "
+            "normalised, got --batch-size 1; take a larger one, or --norm layer"
         )
 
 
@@ -302,3 +352,19 @@ def describe_problem(config: TrainingConfig) -> str:
     where = "    on weights only, not biases" if config.where == "weights" else ""
     form = FORMS[config.coupling]
     return form.describe(form, config) + where
+
+
+def describe_network(config: TrainingConfig, shape: Sequence[int], classes: int) -> str:
+    """The network in a few words, for images of that shape and a resolved configuration.
+
+    >>> describe_network(resolved(Config()), (28, 28, 1), 10)
+    '784-128-10'
+    >>> describe_network(resolved(Config(model="cnn", norm="batch", dropout=0.5)), (28, 28, 1), 10)
+    'cnn 28×28-128-10, batch norm, dropout 0.5'
+    """
+    height, width, channels = shape
+    pixels = f"{height}×{width}" + (f"×{channels}" if channels > 1 else "")
+    size = math.prod(shape) if config.model == "mlp" else f"{config.model} {pixels}"
+    norm = "" if config.norm == MODELS[config.model].norms[0] else f", {config.norm} norm"
+    dropout = f", dropout {config.dropout:g}" if config.dropout else ""
+    return f"{size}-{config.hidden}-{classes}{norm.replace('none', 'no')}{dropout}"

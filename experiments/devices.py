@@ -21,7 +21,7 @@ from jax.sharding import PartitionSpec as P
 
 from experiments import machine
 from experiments.config import MachineConfig
-from experiments.training import Average, Images, Order, State
+from experiments.training import Images, Order, State
 
 AXIS = "data"
 
@@ -33,8 +33,8 @@ class OneDevice:
     """Whether the compiler options of `machine` are safe: with several CPU devices at work they
     bring a library of matrix products that now and then gets rows wrong (jaxlib 0.10.2)."""
 
-    average: Average | None = None
-    """The mean over devices, where the step has to take it itself."""
+    axis: str | None = None
+    """The mapped axis of devices, where the step has to take the mean over them itself."""
 
     def data(self, images: Images) -> Images:
         """A split of the data set, on every device."""
@@ -107,11 +107,7 @@ class Mapped(OneDevice):
 
     mesh: Mesh
     options = False
-
-    @staticmethod
-    def average(tree: Any) -> Any:
-        """The mean over devices."""
-        return jax.lax.pmean(tree, AXIS)
+    axis = AXIS
 
     def data(self, images: Images) -> Images:
         copies = (np.broadcast_to(leaf, (self.mesh.size, *leaf.shape)) for leaf in images)

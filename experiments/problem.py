@@ -12,16 +12,19 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 import jaxreg
-from experiments import models, training
-from experiments.config import TrainingConfig
+from experiments import training
+from experiments.config import ConfigError, TrainingConfig
 from experiments.data import Dataset
 from experiments.forms import FORMS
+from experiments.models import functions, start
+from experiments.models.table import MODELS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,6 +38,10 @@ class Problem:
 
     config: TrainingConfig
     dataset: Dataset
+
+    def __post_init__(self) -> None:
+        """Raises a ConfigError where `check` does."""
+        check(self.config, self.dataset)
 
     @property
     def dtype(self) -> Any:
@@ -58,18 +65,29 @@ class Problem:
         return training.steps_per_epoch(self.examples, config.batch_size) * config.epochs
 
     @functools.cached_property
-    def network(self) -> models.SimpleNet:
+    def network(self) -> nn.Module:
         """The network."""
-        return models.SimpleNet(self.config.hidden, self.dataset.classes, self.dtype)
+        config = self.config
+        settings = config.norm, config.dropout, self.dtype
+        return functions.make(config.model, config.hidden, self.dataset.classes, *settings)
+
+    @property
+    def example(self) -> Any:
+        """Images for which the network is made."""
+        return self.dataset.train.images[:1].astype(np.float32)
 
     @functools.cached_property
     def init(self) -> Callable[[int], Any]:
         """init(seed) → the parameters that training starts from."""
-        model, example = self.network, self.dataset.train.images[:1].astype(np.float32)
         if self.config.initializer == "torch":
-            return models.torch_parameters(model, example)
-        init = jax.jit(model.init)
-        return lambda seed: init(jax.random.key(seed), example)["params"]
+            return start.drawn(self.network, self.example, "torch")
+        init = jax.jit(self.network.init)
+        return lambda seed: init(jax.random.key(seed), self.example)["params"]
+
+    @functools.cached_property
+    def statistics(self) -> Any:
+        """The running statistics of the network before the first batch."""
+        return start.statistics(self.network, self.example)
 
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
@@ -87,13 +105,17 @@ class Problem:
         return self.penalty if FORMS[self.config.coupling].in_loss else None
 
     @property
-    def loss(self) -> Callable[..., jax.Array]:
+    def loss(self) -> training.Loss:
         """The data loss of a batch."""
-        return training.data_loss(self.apply, self.dtype)
+        return training.data_loss(self.forward, self.dtype)
 
     def start(self, seed: int) -> training.State:
         """The state before the first step."""
-        return training.initial_state(self.init(seed), self.optimizer, seed)
+        return self.state(self.init(seed), training.key_of(seed))
+
+    def state(self, params: Any, key: Any) -> training.State:
+        """Likewise, with these parameters and this key."""
+        return training.initial_state(params, self.optimizer, key, self.statistics)
 
     def order(self, key: Any, epoch: int) -> training.Order:
         """The batches of an epoch, for the key of a state."""
@@ -104,22 +126,51 @@ class Problem:
         """The training and the test images."""
         return training.Images(*self.dataset.train), training.Images(*self.dataset.test)
 
-    def apply(self, params: Any, images: jax.Array) -> jax.Array:
-        """Logits of images with values in [0, 1]."""
+    def forward(
+        self, params: Any, statistics: Any, images: jax.Array, batch: Any
+    ) -> tuple[jax.Array, Any]:
+        """Logits of a batch that trains, with values in [0, 1], and the statistics after it."""
         with _matmul_precision(self.config.matmul_precision):  # the gradient inherits it
-            return self.network.apply({"params": params}, images)  # pyright: ignore[reportReturnType]
+            return functions.forward(self.network)(params, statistics, images, batch)
 
-    def step(self, average: training.Average | None = None) -> training.Step:
+    def apply(self, variables: Any, images: jax.Array) -> jax.Array:
+        """Logits of images with values in [0, 1], of the parameters and statistics of a state."""
+        with _matmul_precision(self.config.matmul_precision):
+            return functions.evaluating(self.network, variables[1])(variables[0], images)
+
+    def step(self, axis: str | None = None) -> training.Step:
         """The train step."""
-        return training.make_step(self.loss, self.optimizer, self.in_loss, average)
+        return training.make_step(self.loss, self.optimizer, self.in_loss, axis)
 
-    def evaluate(self, params: Any, test: training.Images) -> tuple[Any, Any]:
+    def evaluate(self, state: training.State, test: training.Images) -> tuple[Any, Any]:
         """(mean cross-entropy, accuracy) of test images."""
-        return training.make_evaluate(self.apply, self.dtype)(params, test)
+        measure = training.make_evaluate(self.apply, self.dtype, self.network.at_once)
+        return measure((state.params, state.statistics), test)
 
-    def epoch(self, average: training.Average | None = None) -> Any:
+    def epoch(self, axis: str | None = None) -> Any:
         """epoch(state, order, train, test) → (state, metrics)."""
-        return training.make_epoch(self.step(average), self.evaluate)
+        return training.make_epoch(self.step(axis), self.evaluate)
+
+
+def check(config: TrainingConfig, dataset: Dataset) -> None:
+    """Stops before anything is trained if the network cannot take these images or batches.
+
+    Raises:
+      ConfigError: with what it can take.
+    """
+    row, (height, width, _) = MODELS[config.model], dataset.train.images.shape[1:]
+    if min(height, width) < row.least:
+        raise ConfigError(
+            f"--model {row.name}: expected images of at least {row.least}×{row.least} pixels, "
+            f"{row.because}, got {height}×{width} of {dataset.name}; take --model mlp"
+        )
+    last = len(dataset.train.labels) % config.batch_size
+    if config.norm == "batch" and last == 1:
+        raise ConfigError(
+            f"--norm batch: expected at least 2 images in the last batch of an epoch, by whose "
+            f"statistics each is normalised, got {len(dataset.train.labels):,} images in batches "
+            f"of {config.batch_size}; take another --batch-size, or --norm layer"
+        )
 
 
 def _matmul_precision(precision: str) -> contextlib.AbstractContextManager[Any]:

@@ -95,5 +95,5 @@ def lower_epoch(
       test: likewise.
     """
     order = placement.order(problem.order(state.key, 0))
-    epoch = placement.jit(problem.epoch(placement.average))
+    epoch = placement.jit(problem.epoch(placement.axis))
     return epoch.lower(placement.like(state), order, train, test)

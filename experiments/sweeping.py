@@ -31,13 +31,14 @@ NAMES = ("strength", "l1_strength", "rate", "learning_rate", "seed")
 
 
 class Shared(NamedTuple):
-    """What all runs use. Batches and initial weights have a leading axis of seeds."""
+    """What all runs use. Batches, initial weights and keys have a leading axis of seeds."""
 
     train: training.Images
     test: training.Images
     batches: Any  # int32 [seeds, epochs, steps, batch_size]
     weights: Any  # float [steps, batch_size]: the same in every epoch
     params: Any
+    keys: Any  # uint32 [seeds, 2]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,23 +90,23 @@ class Trainings:
         """One training; its seed is the place of the seed among the shared ones."""
         numbers = {name: value for name, value in point.items() if name != "seed"}
         problem = Problem(dataclasses.replace(self.config, **numbers), self.dataset)
-        params = jax.tree.map(lambda leaf: leaf[point["seed"]], shared.params)
-        state = training.initial_state(params, problem.optimizer, seed=0)
+        own = shared.params, shared.keys
+        state = problem.state(*jax.tree.map(lambda leaf: leaf[point["seed"]], own))
         run = training.scan_batches(problem.step())
 
-        def measure(params: Any, loss: Any) -> dict[str, Any]:
-            metrics = training.Metrics(loss, *problem.evaluate(params, shared.test))
-            size = training.size(problem.penalty, params)
+        def measure(state: training.State, loss: Any) -> dict[str, Any]:
+            metrics = training.Metrics(loss, *problem.evaluate(state, shared.test))
+            size = training.size(problem.penalty, state.params)
             return {**metrics._asdict(), **size._asdict()}
 
         def epoch(state: training.State, batches: Any) -> tuple[training.State, Any]:
             order = training.Order(batches, shared.weights)
             state, losses = run(state, order, shared.train)
             loss = jnp.mean(losses)
-            return state, measure(state.params, loss) if self.evaluation == "epoch" else loss
+            return state, measure(state, loss) if self.evaluation == "epoch" else loss
 
         state, found = jax.lax.scan(epoch, state, shared.batches[point["seed"]])
-        return found if self.evaluation == "epoch" else measure(state.params, found[-1])
+        return found if self.evaluation == "epoch" else measure(state, found[-1])
 
     def shared(self, seeds: tuple[int, ...]) -> Shared:
         """The data, and for each seed what it determines."""
@@ -114,7 +115,7 @@ class Trainings:
         orders = [[problem.order(key, epoch) for epoch in epochs] for key in keys]
         params = jax.tree.map(lambda *leaves: np.stack(leaves), *map(problem.init, seeds))
         batches = np.stack([[order.indices for order in of_seed] for of_seed in orders])
-        return Shared(*problem.images(), batches, orders[0][0].weights, params)
+        return Shared(*problem.images(), batches, orders[0][0].weights, params, np.stack(keys))
 
 
 def check(config: TrainingConfig, points: Mapping[str, Any]) -> None:

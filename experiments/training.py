@@ -20,6 +20,8 @@ import jaxreg
 from experiments.config import Optimizer, TrainingConfig
 from experiments.decay_form import MOMENTUM, Ingredients
 from experiments.forms import FORMS, times
+from experiments.models.functions import Apply, Forward
+from experiments.models.layers import Batch
 
 
 class State(NamedTuple):
@@ -27,9 +29,10 @@ class State(NamedTuple):
 
     params: Any
     opt_state: Any
-    key: Any  # uint32 [2]; with `epoch` it determines the order of the next batches
+    key: Any  # uint32 [2]; `epoch` and it determine the next batches, `step` and it what drops out
     epoch: Any  # int32, epochs finished
     step: Any  # int32, updates made
+    statistics: Any  # running, of the network; {} if it has none
 
 
 class Images(NamedTuple):
@@ -60,9 +63,6 @@ class Size(NamedTuple):
     penalty: Any
     norm: Any  # ‖w‖₂ of all of them
     sparsity: Any  # the share of them that is exactly zero
-
-
-Apply = Callable[[Any, jax.Array], jax.Array]
 
 
 WHERE: dict[str, Any] = {"all": jaxreg.where(None), "weights": jaxreg.weights}
@@ -149,58 +149,69 @@ def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
     return optax.softmax_cross_entropy_with_integer_labels(wide, labels)
 
 
-def data_loss(apply: Apply, dtype: Any) -> Callable[..., jax.Array]:
-    """loss(params, images, labels, weights): Σ weights · cross-entropy, a mean over the batch."""
+def data_loss(
+    forward: Forward, dtype: Any, of_each: Callable[..., jax.Array] = cross_entropy
+) -> Loss:
+    """loss(params, statistics, images, labels, batch) → (mean loss, statistics after the batch).
 
-    def loss(params: Any, images: Any, labels: Any, weights: Any) -> jax.Array:
-        losses = cross_entropy(apply(params, pixels(images, dtype)), labels)
-        return jnp.sum(weights.astype(losses.dtype) * losses)
+    The mean is Σ weights · loss of each image, ``of_each(logits, labels)``.
+    """
+
+    def loss(
+        params: Any, statistics: Any, images: Any, labels: Any, batch: Batch
+    ) -> tuple[jax.Array, Any]:
+        logits, statistics = forward(params, statistics, pixels(images, dtype), batch)
+        losses = of_each(logits, labels)
+        return jnp.sum(batch.weights.astype(losses.dtype) * losses), statistics
 
     return loss
 
 
+Loss = Callable[[Any, Any, Any, Any, Batch], tuple[jax.Array, Any]]
 Step = Callable[[State, Any, Any, Any], tuple[State, jax.Array]]
-Average = Callable[[Any], Any]
 
 
 def make_step(
-    loss: Callable[..., jax.Array],
+    loss: Loss,
     tx: optax.GradientTransformation,
     in_loss: jaxreg.Penalty | None = None,
-    average: Average | None = None,
+    axis: str | None = None,
 ) -> Step:
     """step(state, images, labels, weights) → (state, data loss of the batch before the update).
 
     Args:
-      loss: ``loss(params, images, labels, weights)``, the mean data loss.
+      loss: the mean data loss, as of `data_loss`.
       tx: any optax optimizer; it is given the parameters.
       in_loss: the penalty that is added to the loss, if any.
-      average: the mean over devices of a (data loss, gradient), where each device computes both
-        from a batch of its own, as under ``pmap``.
+      axis: the mapped axis of devices, as of ``pmap``, where each has a part of the batch: losses,
+        gradients and statistics are then the mean over them.
     """
     gradient = _gradient(loss, in_loss)
 
     def step(state: State, images: Any, labels: Any, weights: Any) -> tuple[State, jax.Array]:
-        found = gradient(state.params, images, labels, weights)
-        data, grads = found if average is None else average(found)
+        batch = Batch(weights, state.key, state.step, axis)
+        (data, statistics), grads = gradient(state.params, state.statistics, images, labels, batch)
+        if axis is not None:
+            data, grads = jax.lax.pmean((data, grads), axis)
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return state._replace(params=params, opt_state=opt_state, step=state.step + 1), data
+        changed = {"params": params, "opt_state": opt_state, "statistics": statistics}
+        return state._replace(step=state.step + 1, **changed), data
 
     return step
 
 
 def _gradient(
-    loss: Callable[..., jax.Array], in_loss: jaxreg.Penalty | None
-) -> Callable[..., tuple[jax.Array, Any]]:
-    """The data loss, and the gradient of what is minimised."""
+    loss: Loss, in_loss: jaxreg.Penalty | None
+) -> Callable[..., tuple[tuple[jax.Array, Any], Any]]:
+    """The data loss with the statistics, and the gradient of what is minimised."""
     if in_loss is None:
-        return jax.value_and_grad(loss)
-    objective = jax.grad(jaxreg.regularized(loss, in_loss), has_aux=True)
+        return jax.value_and_grad(loss, has_aux=True)
+    objective = jax.grad(jaxreg.regularized(loss, in_loss, has_aux=True), has_aux=True)
 
-    def gradient(params: Any, *batch: Any) -> tuple[jax.Array, Any]:
+    def gradient(params: Any, *batch: Any) -> tuple[tuple[jax.Array, Any], Any]:
         grads, parts = objective(params, *batch)
-        return parts.data, grads
+        return (parts.data, parts.aux), grads
 
     return gradient
 
@@ -220,19 +231,38 @@ def scan_batches(
     return run
 
 
-def make_evaluate(apply: Apply, dtype: Any) -> Callable[[Any, Images], tuple[Any, Any]]:
-    """evaluate(params, test) → (mean cross-entropy, accuracy) of the test images."""
+def make_evaluate(
+    apply: Apply, dtype: Any, at_once: int | None = None
+) -> Callable[[Any, Images], tuple[Any, Any]]:
+    """evaluate(params, test) → (mean cross-entropy, accuracy) of the test images.
+
+    ``at_once`` is how many images the network is given at a time; None gives it all.
+    """
 
     def evaluate(params: Any, test: Images) -> tuple[Any, Any]:
-        logits = apply(params, pixels(test.images, dtype))
+        logits = in_pieces(
+            lambda images: apply(params, pixels(images, dtype)), test.images, at_once
+        )
         correct = jnp.argmax(logits, -1) == test.labels
         return jnp.mean(cross_entropy(logits, test.labels)), jnp.mean(correct)
 
     return evaluate
 
 
+def in_pieces(
+    function: Callable[[jax.Array], jax.Array], images: jax.Array, at_once: int | None
+) -> jax.Array:
+    """``function(images)``, computed for at most so many images at a time."""
+    count = 1 if at_once is None else -(-len(images) // at_once)
+    if count == 1:
+        return function(images)
+    padded = jnp.pad(images, ((0, -len(images) % count), *[(0, 0)] * (images.ndim - 1)))
+    found = jax.lax.map(function, padded.reshape(count, -1, *images.shape[1:]))
+    return found.reshape(-1, *found.shape[2:])[: len(images)]
+
+
 def make_epoch(
-    step: Step, evaluate: Callable[[Any, Images], tuple[Any, Any]]
+    step: Step, evaluate: Callable[[State, Images], tuple[Any, Any]]
 ) -> Callable[[State, Order, Images, Images], tuple[State, Metrics]]:
     """epoch(state, order, train, test) → (state, metrics): all batches, then ``evaluate``."""
     run = scan_batches(step)
@@ -240,7 +270,7 @@ def make_epoch(
     def epoch(state: State, order: Order, train: Images, test: Images) -> tuple[State, Metrics]:
         state, losses = run(state, order, train)
         state = state._replace(epoch=state.epoch + 1)
-        return state, Metrics(jnp.mean(losses), *evaluate(state.params, test))
+        return state, Metrics(jnp.mean(losses), *evaluate(state, test))
 
     return epoch
 
@@ -253,13 +283,15 @@ def size(penalty: jaxreg.Penalty, params: Any) -> Size:
     return Size(penalty(params), optax.tree.norm(params), sparsity)
 
 
-def initial_state(params: Any, tx: optax.GradientTransformation, seed: int) -> State:
-    """The state before the first step."""
-    return State(params, tx.init(params), key_of(seed), np.int32(0), np.int32(0))
+def initial_state(
+    params: Any, tx: optax.GradientTransformation, key: Any, statistics: Any
+) -> State:
+    """The state before the first step; ``key`` as of `key_of`."""
+    return State(params, tx.init(params), key, np.int32(0), np.int32(0), statistics)
 
 
 def key_of(seed: int) -> np.ndarray:
-    """What the orders of a training are drawn by: the seed in two words."""
+    """What the orders and the masks of a training are drawn by: the seed in two words."""
     return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
 
 

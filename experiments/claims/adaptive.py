@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import models, training
+from experiments import training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, setup_of
+from experiments.models import functions
 from experiments.paired.sample import Sample
 from jaxreg import add_penalty_gradient, box, decoupled_decay, grid, l2, project, weights
 
@@ -27,7 +28,7 @@ def _slowing(peak: float) -> Callable[[Any], Any]:
 
 
 def _fitted(network: Any, params: Any, own: Sample) -> dict[str, Any]:
-    measure = training.make_evaluate(models.training_apply(network), jnp.float32)
+    measure = training.make_evaluate(functions.training_apply(network), jnp.float32)
     largest = jnp.max(jnp.abs(params["fc1"]["kernel"]))
     return {"final": measure(params, own.train)[0], "largest": largest}
 

@@ -15,15 +15,16 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments import models, training
+from experiments import training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import drawn_for, finished, network_of, own, setup_of
+from experiments.models import functions
 from experiments.paired.sample import Sample
 from experiments.paired.setup import Setup
 from jaxreg import add_penalty_gradient, decoupled_decay, l2
 
 STEPS = 200
-PLAIN, PLAIN_WIDTHS = setup_of("simple", STEPS), (64, 64)
+PLAIN, PLAIN_WIDTHS = setup_of("mlp", STEPS), (64, 64)
 INVARIANT = setup_of("invariant", STEPS)
 
 
@@ -64,7 +65,7 @@ def gaps(
     with jax.enable_x64(True):
         drawn = drawn_for(setup, settings, widths)
         drawn = drawn._replace(params=jax.tree.map(np.float64, drawn.params))
-        network = network_of(setup, settings.source.classes, widths)
+        network = network_of(setup, settings.source.classes, widths, jnp.float64)
         train = functools.partial(_farthest, network, pairs, distance)
         points = {"seed": np.arange(len(settings.seeds), dtype=np.int32)}
         return finished(jaxreg.sweep(train, points, drawn, per_device=1)).results
@@ -79,14 +80,17 @@ def _farthest(
 
 def _apart(network: Any, pair: tuple[Run, Run], distance: Distance, drawn: Sample) -> jax.Array:
     """The distance of two trainings after each step, on the same batches from the same start."""
-    loss = training.data_loss(models.training_apply(network), jnp.float64)
+    loss = training.data_loss(functions.forward(network), jnp.float64)
     steps = [training.make_step(loss, run.optimizer, run.in_loss) for run in pair]
 
     def both(states: Any, *batch: Any) -> tuple[Any, jax.Array]:
         moved = [step(state, *batch)[0] for step, state in zip(steps, states, strict=True)]
         return moved, distance(*(state.params for state in moved))
 
-    states: Any = [training.initial_state(drawn.params, run.optimizer, seed=0) for run in pair]
+    states: Any = [
+        training.initial_state(drawn.params, run.optimizer, drawn.key, statistics={})
+        for run in pair
+    ]
     weights = jnp.full(drawn.batches.shape, 1 / drawn.batches.shape[1])
     order = training.Order(drawn.batches, weights)
     return training.scan_batches(both)(states, order, drawn.train)[1]
@@ -127,7 +131,7 @@ SGD = Claim(
 
 # --- AdamW does not see the scale of gradients ---
 
-SCALES = {"fc1": 1e-3, "fc2": 1.0, "output": 1e3}
+SCALES = {"fc1": 1e-3, "fc2": 1.0, "fc3": 1e3}
 ADAMW_DECAY, L2_STRENGTH = 1.0, 1e-2
 TINY = 1e-30  # in place of Adam's 1e-8, which has a scale; pixels that are always 0 need some
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,33 +9,29 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import models, training
+from experiments import training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, setup_of
+from experiments.models import functions
 from experiments.paired.sample import Sample
 from jaxreg import decoupled_decay
 
 STEPS, LOOKS, HELD_OUT = 12_000, 240, 1000
-SETUP = setup_of("simple", STEPS, examples=500, batch_size=25)
+SETUP = setup_of("mlp", STEPS, examples=500, batch_size=25)
 SCALE, RATE = 8 / 3**0.5, 3e-3  # 8 times those of PyTorch, whose variance is a third
 RATES = [8e-5 * 2.0**k for k in range(4)]  # ω = ηγ
 GENERAL, FITTED = 0.2, 0.01
 """The test error at which it has generalised, and the training error at which it has fitted."""
 
 
-def _squared_error(apply: training.Apply) -> Callable[..., jax.Array]:
-    """Mean squared distance to one-hot labels, as in the paper."""
-
-    def loss(params: Any, images: Any, labels: Any, weights: Any) -> jax.Array:
-        outputs = apply(params, training.pixels(images, jnp.float32))
-        targets = jax.nn.one_hot(labels, outputs.shape[-1])
-        return jnp.sum(weights * jnp.mean((outputs - targets) ** 2, -1))
-
-    return loss
+def _squared_error(outputs: jax.Array, labels: jax.Array) -> jax.Array:
+    """Mean squared distance of each image to its one-hot label, as in the paper."""
+    targets = jax.nn.one_hot(labels, outputs.shape[-1])
+    return jnp.mean((outputs - targets) ** 2, -1)
 
 
 def _errors(network: Any, params: Any, own: Sample) -> dict[str, Any]:
-    measure = training.make_evaluate(models.training_apply(network), jnp.float32)
+    measure = training.make_evaluate(functions.training_apply(network), jnp.float32)
     held = training.Images(*(array[:HELD_OUT] for array in own.validation))
     found = {"fitted": own.train, "general": held}
     return {name: 1 - measure(params, images)[1] for name, images in found.items()}
@@ -78,7 +73,7 @@ def _grokking(settings: Settings) -> Measured:
         _errors,
         stretches=LOOKS,
         start=_scaled,
-        loss=_squared_error,
+        of_each=_squared_error,
         widths=(200, 200),
     )
     found = course.run(settings, {"ω": RATES})

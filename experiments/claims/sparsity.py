@@ -19,7 +19,7 @@ from jaxreg import add_penalty_gradient, grid, l1, l2, proximal_step, weights
 
 ZERO_STEPS, STRENGTH = 2000, 1e-3
 SCHEDULE = half_cosine(ZERO_STEPS, 0.2)
-ZERO_SETUP = setup_of("simple", ZERO_STEPS)
+ZERO_SETUP = setup_of("mlp", ZERO_STEPS)
 
 
 def _zeros(network: Any, params: Any, own: Sample) -> dict[str, Any]:
@@ -56,7 +56,7 @@ EXACT_ZEROS = Claim(
 # --- low rank ---
 
 RANK_STEPS, WIDTH, RELATIVE = 12_000, 64, 1e-3
-RANK_SETUP = setup_of("simple", RANK_STEPS)
+RANK_SETUP = setup_of("mlp", RANK_STEPS)
 BATCHES, RATES, STRENGTHS = (4, 16, 64), (0.2, 0.4), (2e-3, 4e-3, 8e-3)
 LAYERS = ("fc1", "fc2")
 

@@ -83,7 +83,7 @@ TIME_SCALE = Claim(
 # --- steps to the best test accuracy ---
 
 TIMED_STEPS, LOOKS, SCALE, NEAR, RATE = 20_000, 400, 4.0, 0.005, 0.1
-TIMED = setup_of("simple", TIMED_STEPS, examples=512)
+TIMED = setup_of("mlp", TIMED_STEPS, examples=512)
 STRENGTHS = [1e-3 * 2.0**k for k in range(5)]
 
 

@@ -14,12 +14,15 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments import models, training
+from experiments import training
 from experiments.claims.claim import Settings
-from experiments.claims.networks import Plain
+from experiments.models import functions, start
+from experiments.models.networks import MLP
+from experiments.models.table import Studied
+from experiments.paired import sample as samples
 from experiments.paired.sample import Sample, draw_sample
 from experiments.paired.setup import Setup
-from experiments.paired.trainings import evaluate
+from experiments.paired.trainings import drawn_by, evaluate
 
 Point = Mapping[str, Any]
 Look = Callable[[training.State, training.State], dict[str, Any]]
@@ -27,7 +30,7 @@ Observe = Callable[[nn.Module, Any, Sample], dict[str, Any]]
 
 
 def setup_of(
-    model: models.Name,
+    model: Studied,
     steps: int,
     examples: int = 2000,
     label_noise: float = 0.0,
@@ -58,7 +61,7 @@ def settled(network: nn.Module, params: Any, own: Sample) -> dict[str, Any]:
 
 def validated(network: nn.Module, params: Any, own: Sample) -> dict[str, Any]:
     """The validation error alone, of a network that does not normalise: to be seen often."""
-    measure = training.make_evaluate(models.training_apply(network), jnp.float32)
+    measure = training.make_evaluate(functions.training_apply(network), jnp.float32)
     return {"error": 1 - measure(params, own.validation)[1]}
 
 
@@ -72,11 +75,6 @@ def no_look(before: training.State, after: training.State) -> dict[str, Any]:
     """Sees nothing of a step but its loss, which is always seen."""
     del before, after
     return {}
-
-
-def cross_entropy(apply: training.Apply) -> Callable[..., jax.Array]:
-    """The loss of most claims."""
-    return training.data_loss(apply, jnp.float32)
 
 
 def equal_weights(point: Point, size: int) -> jax.Array:
@@ -102,9 +100,9 @@ class Course:
       look: what is seen of each step; the mean over a stretch is kept.
       stretches: equal parts of a training; 1 observes its end alone.
       start: (initial weights, point) → those to start from.
-      loss: of a network's apply, (params, images, labels, weights) → mean loss.
+      of_each: (outputs, labels) → the loss of each image.
       weights: (point, batch size) → the weight of each image in the mean of its batch.
-      widths: hidden layers of a `Plain` network, in place of the set-up's.
+      widths: of an `MLP` without biases, in place of the set-up's network.
     """
 
     setup: Setup
@@ -113,7 +111,7 @@ class Course:
     look: Look = no_look
     stretches: int = 1
     start: Callable[[Any, Point], Any] = as_drawn
-    loss: Callable[[training.Apply], Callable[..., jax.Array]] = cross_entropy
+    of_each: Callable[[jax.Array, jax.Array], jax.Array] = training.cross_entropy
     weights: Callable[[Point, int], jax.Array] = equal_weights
     widths: tuple[int, ...] = ()
 
@@ -145,9 +143,13 @@ class Course:
         return network_of(self.setup, classes, self.widths)
 
 
-def network_of(setup: Setup, classes: int, widths: tuple[int, ...] = ()) -> nn.Module:
-    """The network of a set-up, or a `Plain` one."""
-    return Plain(widths, classes) if widths else models.make(setup.model, setup.hidden, classes)
+def network_of(
+    setup: Setup, classes: int, widths: tuple[int, ...] = (), dtype: Any = jnp.float32
+) -> nn.Module:
+    """The network of a set-up, or, as papers have it, one of these widths and no biases."""
+    if widths:
+        return MLP(widths, classes, dtype=dtype, use_bias=False)
+    return samples.network_of(setup, classes)
 
 
 def drawn_for(setup: Setup, settings: Settings, widths: tuple[int, ...] = ()) -> Sample:
@@ -156,16 +158,14 @@ def drawn_for(setup: Setup, settings: Settings, widths: tuple[int, ...] = ()) ->
     if not widths:
         return found
     example = settings.source.train.images[:1].astype(np.float32)
-    draw = models.initializer(network_of(setup, settings.source.classes, widths), example)
+    draw = start.drawn(network_of(setup, settings.source.classes, widths), example, "lecun")
     return found._replace(params=jax.tree.map(lambda *w: np.stack(w), *map(draw, settings.seeds)))
 
 
 def own(sample: Sample, seed: Any) -> Sample:
     """What one seed has drawn, its batches [steps, batch size]."""
-    part = sample.train, sample.batches, sample.params
-    train, batches, params = jax.tree.map(lambda leaf: leaf[seed], part)
-    flat = batches.reshape(-1, batches.shape[-1])
-    return Sample(train, flat, params, sample.validation, sample.test)
+    drawn = drawn_by(seed, sample)
+    return drawn._replace(batches=drawn.batches.reshape(-1, drawn.batches.shape[-1]))
 
 
 def watched(step: training.Step, look: Look) -> Any:
@@ -182,9 +182,11 @@ def _train(course: Course, classes: int, point: Point, sample: Sample) -> dict[s
     """One training of a course."""
     drawn, network = own(sample, point["seed"]), course.network(classes)
     tx = course.optimizer(point)
-    step = training.make_step(course.loss(models.training_apply(network)), tx)
+    loss = training.data_loss(functions.forward(network), jnp.float32, course.of_each)
+    step = training.make_step(loss, tx)
     run = training.scan_batches(watched(step, course.look))
-    state = training.initial_state(course.start(drawn.params, point), tx, seed=0)
+    params = course.start(drawn.params, point)
+    state = training.initial_state(params, tx, drawn.key, statistics={})
     batches = drawn.batches.reshape(course.stretches, -1, course.setup.batch_size)
     weights = course.weights(point, course.setup.batch_size)
     weights = jnp.broadcast_to(weights, batches.shape[1:])

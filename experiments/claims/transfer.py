@@ -18,7 +18,7 @@ from experiments.training import half_cosine
 from jaxreg import decoupled_decay
 
 HIDDEN = 256
-PRETRAINED = setup_of("simple", 6000, examples=25_000, hidden=HIDDEN)
+PRETRAINED = setup_of("mlp", 6000, examples=25_000, hidden=HIDDEN)
 STEPS, BATCH = 1000, 50
 SCHEDULE = half_cosine(STEPS, 0.2)
 STRENGTHS = [1e-3 * 3.0**k for k in range(5)]
@@ -59,7 +59,7 @@ def _pulled(point: Point) -> optax.GradientTransformation:
 
 def _fine_tuned(settings: Settings, body: Any, examples: int) -> np.ndarray:
     """Errors [seeds, L2-SP and L2, validation and test, strengths]."""
-    setup = setup_of("simple", STEPS, examples, batch_size=BATCH, hidden=HIDDEN)
+    setup = setup_of("mlp", STEPS, examples, batch_size=BATCH, hidden=HIDDEN)
     none = [0.0] * len(STRENGTHS)
     cases = {
         "pull": [*STRENGTHS, *none],

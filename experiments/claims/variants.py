@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import models, training
+from experiments import training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, nothing, setup_of
+from experiments.models import functions
 from experiments.paired.sample import Sample
 from experiments.paired.setup import Setup
 from jaxreg import decoupled_decay
@@ -106,7 +107,7 @@ def _maybe_cautious(setup: Setup, peak: float, decay: float) -> Any:
 
 
 def _training_loss(network: Any, params: Any, own: Sample) -> dict[str, Any]:
-    measure = training.make_evaluate(models.training_apply(network), jnp.float32)
+    measure = training.make_evaluate(functions.training_apply(network), jnp.float32)
     return {"final": measure(params, own.train)[0]}
 
 

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import Doc
 
-from experiments import models, options, provenance
+from experiments import options, provenance
 from experiments.config import ConfigError, Optimizer
 from experiments.coupling.regimes import Panel, Regime, panels
 from experiments.forms import FORMS, in_study
+from experiments.models.table import MODELS, Norm, Studied
 from experiments.paired.setup import Decayed
 
 NO_DECAY = "none"
@@ -25,6 +26,14 @@ def _about_forms() -> str:
     return (
         f"{' '.join(options)} {NO_DECAY}: no decay, for comparison. If not given: all but "
         f"{', '.join(left_out)}."
+    )
+
+
+def _about_models() -> str:
+    networks = " ".join(f"{row.name}: {row.option}." for row in MODELS.values())
+    return (
+        f"The network. {networks} This and what follows takes the place of the regime's own "
+        f"setting, if given."
     )
 
 
@@ -69,13 +78,17 @@ class StudyConfig:
     pool: int = 2
     """Images are averaged over so many pixels each way; 1 leaves them."""
 
-    model: models.Name | None = None
-    """invariant: 64-64 with BatchNorm, everything scale-invariant. softmax: softmax regression.
-    batchnorm: 64-64 with BatchNorm. simple: one hidden layer. cnn: two convolutions with BatchNorm.
-    This and what follows takes the place of the regime's own setting, if given."""
+    model: Annotated[Studied | None, Doc(_about_models())] = None
+
+    norm: Norm | None = None
+    """What is normalised inside the network: none of it, each feature over the batch, or each
+    image over the features of a layer. If not given, what the network has of its own."""
+
+    dropout: float | None = None
+    """Share of units that are zero in a step of the training."""
 
     hidden: int | None = None
-    """Width of the hidden layers, or channels."""
+    """Width of the hidden layers."""
 
     schedule: Literal["constant", "cosine"] | None = None
     """The multiplier s_t of the learning rate: 1, or from 1 to 0 by a half cosine."""
@@ -130,6 +143,8 @@ class StudyConfig:
 
 SETTINGS = (
     "model",
+    "norm",
+    "dropout",
     "hidden",
     "schedule",
     "decayed",

@@ -8,6 +8,7 @@ from typing import Protocol
 from experiments.coupling.results import Results
 from experiments.decay_form import Axis, Names
 from experiments.forms import FORMS
+from experiments.models.table import MODELS
 from experiments.paired.setup import Setup
 
 
@@ -27,13 +28,6 @@ _REGIMES = {
     "c": ("neither", "networks as people train them"),
 }
 _PLACES = {"all": "", "weights": "", "hidden": ", output layer not decayed"}
-_MODELS = {
-    "invariant": "BatchNorm network, all scale-invariant",
-    "softmax": "softmax regression",
-    "batchnorm": "BatchNorm network",
-    "simple": "one hidden layer",
-    "cnn": "two convolutions with BatchNorm",
-}
 
 
 def short(regime: str) -> str:
@@ -61,7 +55,11 @@ def are_alone(group: Sequence[Named]) -> bool:
 
 def network(panel: Named) -> str:
     """As ``BatchNorm network, output layer not decayed``."""
-    return _MODELS[panel.setup.model] + _PLACES[panel.setup.decayed]
+    setup = panel.setup
+    row = MODELS[setup.model]
+    norm = f", {setup.norm} norm" if setup.norm not in (None, row.norms[0]) else ""
+    dropout = f", dropout {setup.dropout:g}" if setup.dropout else ""
+    return row.title + norm.replace("none", "no") + dropout + _PLACES[setup.decayed]
 
 
 def label(panel: Named, axis: Axis) -> str | None:

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import models, training
-from experiments.paired.sample import Source
+from experiments import training
+from experiments.models import functions, start
+from experiments.paired.sample import Source, network_of
 from experiments.paired.setup import Setup
 
 Nature = Literal["invariant", "linear", "neither"]
@@ -23,10 +24,10 @@ def nature(setup: Setup, source: Source) -> Nature:
     invariant: every parameter that decays can be doubled without changing a logit, and nothing
     else is trained. linear: logits are linear in the parameters, so the penalised loss is convex.
     """
-    network = models.make(setup.model, setup.hidden, source.classes)
+    network = network_of(setup, source.classes)
     images = training.pixels(jnp.asarray(source.train.images[:EXAMPLES]), jnp.float32)
-    apply = jax.jit(models.training_apply(network))
-    shapes = models.shapes_of(network, images)["params"]
+    apply = jax.jit(functions.training_apply(network))
+    shapes = start.shapes_of(network, images)["params"]
     w, v = (_random(shapes, seed) for seed in (0, 1))
     if _scale_invariant(lambda w: apply(w, images), w, setup):
         return "invariant"
@@ -36,7 +37,7 @@ def nature(setup: Setup, source: Source) -> Nature:
 
 
 def _scale_invariant(logits: Any, params: Any, setup: Setup) -> bool:
-    decays = jax.tree.leaves(models.decays(setup.model, setup.decayed).mask(params))
+    decays = jax.tree.leaves(functions.decays(setup.model, setup.decayed).mask(params))
     leaves, structure = jax.tree.flatten(params)
     doubled = (
         jax.tree.unflatten(structure, [2 * w if i == j else w for j, w in enumerate(leaves)])

@@ -26,7 +26,7 @@ B = Setup("softmax", "sgd", "constant", "all", 300, 0.4, 300, 3000.0, 1)
 C = (
     Setup("batchnorm", "sgd", decayed="weights", **_NOISY, **_SMALL),
     Setup("batchnorm", "sgd", decayed="hidden", **_NOISY, **_SMALL),
-    Setup("simple", "sgd", decayed="weights", **_NOISY, **_SMALL),
+    Setup("mlp", "sgd", decayed="weights", **_NOISY, **_SMALL),
 )
 CUSTOM = (C[0],)
 

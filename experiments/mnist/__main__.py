@@ -20,7 +20,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from experiments.command import INTERRUPTED, run_command  # noqa: E402
-from experiments.config import Config, describe_problem, resolved  # noqa: E402
+from experiments.config import Config, describe_network, describe_problem, resolved  # noqa: E402
 from experiments.data import Dataset, imports_packages, load  # noqa: E402
 from experiments.formatting import in_seconds, percent  # noqa: E402
 from experiments.provenance import hardware  # noqa: E402
@@ -70,11 +70,12 @@ def _prepare(config: Config, pool: ThreadPoolExecutor) -> Job | None:
     """
     alone = imports_packages(config.data)
     loading = None if alone else pool.submit(_timed, load, config.data)
-    from experiments import machine, runs
+    from experiments import machine, problem, runs
 
     seconds = {"import": perf_counter() - STARTED}
     device = machine.choose_device(config, float64=config.dtype == "float64")
     dataset, seconds["data"] = loading.result() if loading else _timed(load, config.data)
+    problem.check(config, dataset)
     if config.connected:
         from experiments.mnist import hosts
 
@@ -114,7 +115,7 @@ def _header(job: Job) -> str:
     name = "MNIST" if dataset.name == "mnist" else dataset.name
     return (
         f"{name} {len(train.labels):,} train / {len(test.labels):,} test · "
-        f"{train.images[0].size}-{config.hidden}-{dataset.classes} · "
+        f"{describe_network(config, train.images.shape[1:], dataset.classes)} · "
         f"{OPTIMIZERS[config.optimizer]} {config.learning_rate:g} · "
         f"batch {config.batch_size} · {_machine(job)}\n{describe_problem(config)}"
     )

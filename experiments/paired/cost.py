@@ -11,8 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments import models, training
-from experiments.paired.sample import Source
+from experiments import training
+from experiments.models import functions, start
+from experiments.models.layers import Batch
+from experiments.paired.sample import Source, network_of
 from experiments.paired.setup import Setup
 
 OVERHEAD = 3e-5
@@ -40,14 +42,18 @@ def of_training(setup: Setup, source: Source, pace: float, looks: int = 1) -> fl
 
 def step_flops(setup: Setup, source: Source) -> float:
     """FLOP of the gradient of one batch, as XLA counts them."""
-    network = models.make(setup.model, setup.hidden, source.classes)
+    network = network_of(setup, source.classes)
     height, width, channels = source.train.images.shape[1:]
     images = jax.ShapeDtypeStruct((setup.batch_size, height, width, channels), jnp.uint8)
     labels = jax.ShapeDtypeStruct((setup.batch_size,), jnp.int32)
     weights = jax.ShapeDtypeStruct((setup.batch_size,), jnp.float32)
-    params = models.shapes_of(network, jax.ShapeDtypeStruct(images.shape, jnp.float32))["params"]
-    loss = training.data_loss(models.training_apply(network), jnp.float32)
-    lowered = jax.jit(jax.grad(loss)).lower(params, images, labels, weights)
+    params = start.shapes_of(network, jax.ShapeDtypeStruct(images.shape, jnp.float32))["params"]
+    loss = training.data_loss(functions.forward(network), jnp.float32)
+
+    def gradient(params: Any, images: Any, labels: Any, weights: Any) -> Any:
+        return jax.grad(loss, has_aux=True)(params, {}, images, labels, Batch(weights))
+
+    lowered = jax.jit(gradient).lower(params, images, labels, weights)
     analysis: Any = lowered.cost_analysis() or {}
     return float(analysis.get("flops", 0.0))
 

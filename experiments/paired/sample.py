@@ -9,21 +9,24 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments import models
 from experiments.config import ConfigError
 from experiments.data import Dataset, Split
+from experiments.models import start
+from experiments.models.functions import make
+from experiments.models.table import MODELS
 from experiments.paired.setup import STRETCHES, Setup
-from experiments.training import Images
+from experiments.training import Images, key_of
 
 VALIDATION = 5000
 
 
 class Sample(NamedTuple):
-    """What all trainings of a heat map use; the first three have a leading axis of seeds."""
+    """What all trainings of a heat map use; the first four have a leading axis of seeds."""
 
     train: Images
     batches: Any  # int32 [seeds, STRETCHES, steps between, batch_size]
     params: Any
+    key: Any  # uint32 [seeds, 2]: what drops out
     validation: Images
     test: Images
 
@@ -69,14 +72,20 @@ def pooled(images: np.ndarray, pool: int) -> np.ndarray:
 
 def draw_sample(setup: Setup, source: Source, seeds: Sequence[int]) -> Sample:
     """The data, and for each seed what it determines."""
-    network = models.make(setup.model, setup.hidden, source.classes)
+    network = network_of(setup, source.classes)
     example = source.train.images[:1].astype(np.float32)
-    draw = models.initializer(network, example)
+    draw = start.drawn(network, example, MODELS[setup.model].start)
     drawn = [_draw(setup, source, seed) for seed in seeds]
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *map(draw, seeds))
     images, labels, batches = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
     held = Images(*source.validation), Images(*source.test)
-    return Sample(Images(images, labels), batches, params, *held)
+    keys = np.stack([key_of(seed) for seed in seeds])
+    return Sample(Images(images, labels), batches, params, keys, *held)
+
+
+def network_of(setup: Setup, classes: int) -> Any:
+    """The network of a set-up."""
+    return make(setup.model, setup.hidden, classes, setup.norm, setup.dropout)
 
 
 def check(setup: Setup, source: Source) -> None:

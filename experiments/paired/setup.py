@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from experiments import models
 from experiments.config import Config, Optimizer
 from experiments.forms import FORMS, trained
+from experiments.models.table import Norm, Studied
 
 Decayed = Literal["all", "weights", "hidden"]
 
@@ -30,9 +30,11 @@ class Setup:
       batch_size: images in a step.
       epochs: passes over the training images.
       hidden: width of the network.
+      norm: what is normalised in it; None: what the network has of its own.
+      dropout: share of its units that are zero in a step.
     """
 
-    model: models.Name
+    model: Studied
     optimizer: Optimizer
     schedule: Literal["constant", "cosine"]
     decayed: Decayed
@@ -41,6 +43,8 @@ class Setup:
     batch_size: int
     epochs: float
     hidden: int
+    norm: Norm | None = None
+    dropout: float = 0.0
 
     @property
     def steps(self) -> int:

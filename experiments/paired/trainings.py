@@ -13,8 +13,9 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments import models, training
-from experiments.paired.sample import Sample, Source, draw_sample
+from experiments import training
+from experiments.models import functions
+from experiments.paired.sample import Sample, Source, draw_sample, network_of
 from experiments.paired.setup import Setup
 
 BINS = np.linspace(-1, 1, 42)
@@ -57,12 +58,12 @@ class PairedTrainings:
         own = drawn_by(point["seed"], sample)
         numbers = {name: value for name, value in point.items() if name != "seed"}
         config = dataclasses.replace(self.setup.config(self.form), **numbers)
-        network = models.make(self.setup.model, self.setup.hidden, self.source.classes)
-        decays = models.decays(self.setup.model, self.setup.decayed)
+        network = network_of(self.setup, self.source.classes)
+        decays = functions.decays(self.setup.model, self.setup.decayed)
         tx = training.optimizer(config, self.setup.steps, decays)
-        loss = training.data_loss(models.training_apply(network), jnp.float32)
+        loss = training.data_loss(functions.forward(network), jnp.float32)
         run = training.scan_batches(training.make_step(loss, tx))
-        state = training.initial_state(own.params, tx, seed=0)
+        state = training.initial_state(own.params, tx, own.key, statistics={})
         weights: Any = jnp.full(own.batches.shape[1:], 1 / self.setup.batch_size)
 
         def stretch(state: training.State, batches: Any) -> tuple[training.State, Any]:
@@ -76,15 +77,16 @@ class PairedTrainings:
 
 def drawn_by(seed: Any, sample: Sample) -> Sample:
     """What one seed has drawn."""
-    drawn = sample.train, sample.batches, sample.params
-    train, batches, params = jax.tree.map(lambda leaf: leaf[seed], drawn)
-    return Sample(train, batches, params, sample.validation, sample.test)
+    drawn = sample.train, sample.batches, sample.params, sample.key
+    train, batches, params, key = jax.tree.map(lambda leaf: leaf[seed], drawn)
+    return Sample(train, batches, params, key, sample.validation, sample.test)
 
 
 def evaluate(network: Any, params: Any, own: Sample) -> dict[str, Any]:
     """Losses and errors on held-out images, normalised by statistics of the training images."""
-    logits = models.settled_apply(network, params, training.pixels(own.train.images, jnp.float32))
-    measure = training.make_evaluate(logits, jnp.float32)
+    images = training.pixels(own.train.images, jnp.float32)
+    logits = functions.settled_apply(network, params, images)
+    measure = training.make_evaluate(logits, jnp.float32, network.at_once)
     found = {}
     for name, images in (("validation", own.validation), ("test", own.test)):
         loss, accuracy = measure(params, images)

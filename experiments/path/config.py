@@ -235,7 +235,7 @@ def _curve(config: PathConfig, network: Network, penalty: str) -> Curve:
 
 def _of_mlp(config: PathConfig, settings: Any) -> Setup:
     names = ("optimizer", "schedule", "batch_size", "epochs", "hidden")
-    return Setup("simple", decayed="weights", **settings, **{n: getattr(config, n) for n in names})
+    return Setup("mlp", decayed="weights", **settings, **{n: getattr(config, n) for n in names})
 
 
 def _of_regression_setup(settings: Any) -> Setup:

@@ -23,12 +23,12 @@ REPEATS = 15
 
 
 def live_units(params: Any) -> np.ndarray:
-    """Which hidden units of a `SimpleNet` have an incoming weight that is not zero."""
+    """Which hidden units of an `MLP` have an incoming weight that is not zero."""
     return np.any(np.asarray(params["fc1"]["kernel"]) != 0, axis=0)
 
 
 def cut(params: Any) -> Any:
-    """The parameters of a `SimpleNet` without its dead units; the logits are the same.
+    """The parameters of an `MLP` without its dead units; the logits are the same.
 
     >>> params = {
     ...     "fc1": {"kernel": np.array([[0.0, 1.0]]), "bias": np.array([3.0, 0.5])},
@@ -88,7 +88,7 @@ def count(params: Any) -> int:
 
 
 def logits(params: Any, images: jax.Array) -> jax.Array:
-    """Of a `SimpleNet` of any width, 0 among them, which Flax does not take."""
+    """Of an `MLP` of any width, 0 among them, which Flax does not take."""
     first, second = params["fc1"], params["fc2"]
     hidden = jax.nn.relu(images.reshape(len(images), -1) @ first["kernel"] + first["bias"])
     return hidden @ second["kernel"] + second["bias"]

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxreg
-from experiments import models, training
-from experiments.paired.sample import Sample, Source, draw_sample
+from experiments import training
+from experiments.models import functions
+from experiments.paired.sample import Sample, Source, draw_sample, network_of
 from experiments.paired.setup import Setup
 from experiments.paired.trainings import drawn_by
 from experiments.path.measures import measures
@@ -58,8 +59,7 @@ class RegressionPaths:
     def __call__(self, point: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
         """One path: what `measures` finds, [strengths], and the parameters."""
         own = drawn_by(point["seed"], sample)
-        network = models.make("softmax", self.setup.hidden, self.source.classes)
-        apply = models.training_apply(network)
+        apply = functions.training_apply(network_of(self.setup, self.source.classes))
         images = training.pixels(own.train.images, jnp.float32)
         penalty = PENALTIES[self.penalty].penalty(1.0, "regression")
         falling = np.array(self.strengths[::-1], np.float32)

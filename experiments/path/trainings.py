@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import optax
 
 import jaxreg
-from experiments import models, training
+from experiments import training
 from experiments.config import TrainingConfig
 from experiments.decay_form import Ingredients
 from experiments.forms import FORMS, times
-from experiments.paired.sample import Sample, Source, draw_sample
+from experiments.models import functions
+from experiments.paired.sample import Sample, Source, draw_sample, network_of
 from experiments.paired.setup import Setup
 from experiments.paired.trainings import drawn_by
 from experiments.path.measures import measures, test_accuracy
@@ -57,14 +58,15 @@ class PathTrainings:
         """One training: what `measures` finds at its end, parameters, and test accuracies on the
         way, [LOOKS]."""
         own, row = drawn_by(point["seed"], sample), PENALTIES[self.penalty]
-        network = models.make(self.setup.model, self.setup.hidden, self.source.classes)
-        apply = models.training_apply(network)
+        network = network_of(self.setup, self.source.classes)
+        apply = functions.training_apply(network)
         penalty = row.penalty(point["strength"], "mlp")
         tx = optimizer(self.setup, self.learning_rate, row, penalty)
         in_loss = penalty if FORMS[row.form].in_loss else None
-        step = training.make_step(training.data_loss(apply, jnp.float32), tx, in_loss)
+        loss = training.data_loss(functions.forward(network), jnp.float32)
+        step = training.make_step(loss, tx, in_loss)
         run = training.scan_batches(step)
-        state = training.initial_state(own.params, tx, seed=0)
+        state = training.initial_state(own.params, tx, own.key, statistics={})
         batches = own.batches.reshape(LOOKS, -1, self.setup.batch_size)
         weights: Any = jnp.full(batches.shape[1:], 1 / self.setup.batch_size)
 

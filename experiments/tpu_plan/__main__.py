@@ -22,6 +22,7 @@ from experiments.config import (
     ConfigError,
     MachineConfig,
     TrainingConfig,
+    describe_network,
     describe_problem,
     resolved_training,
 )
@@ -95,13 +96,14 @@ def main(config: PlanConfig) -> None:
     """Compiles one program after another, prints a table for each job, writes the records."""
     config = checked(config)
     slices = [topology(name) for name in config.topology]
-    from experiments import machine
+    from experiments import machine, problem
     from experiments.tpu_plan import compiled
 
     compiled.require_compiler()
     # no cache: JAX cannot read programs for devices elsewhere back
     machine.choose_device(MachineConfig(platform="cpu", compilation_cache=False))
     dataset = load(config.data)
+    problem.check(config, dataset)
     folder = open_folder("tpu_plan", config.output)
     write_config(folder, "tpu_plan", config, {"libtpu": compiled.version(), "data": dataset.name})
     console = Console()
@@ -229,8 +231,8 @@ def _exchange(cost: Cost, opcode: str) -> str:
 
 
 def _header(config: PlanConfig, dataset: Dataset) -> str:
-    examples, pixels = len(dataset.train.labels), dataset.train.images[0].size
-    network = f"{pixels}-{config.hidden}-{dataset.classes}"
+    examples, shape = len(dataset.train.labels), dataset.train.images.shape[1:]
+    network = describe_network(config, shape, dataset.classes)
     problem = describe_problem(config)
     return f"{dataset.name} {examples:,} train · {network} · {config.optimizer}\n{problem}"
 

@@ -41,13 +41,13 @@ def mesh(count: int) -> Mesh:
 
 @pytest.fixture(scope="module")
 def epoch(tiny):
-    """epoch(average): the states of every form → those after an epoch, by one scan for all."""
+    """epoch(axis): the states of every form → those after an epoch, by one scan for all."""
     problems = {name: Problem(config, tiny) for name, config in FORMS.items()}
     start = {name: problem.start(0) for name, problem in problems.items()}
 
     @functools.cache  # JAX traces a function that it knows once, whatever the devices
-    def run(average):
-        steps = {name: problem.step(average) for name, problem in problems.items()}
+    def run(axis):
+        steps = {name: problem.step(axis) for name, problem in problems.items()}
 
         def step(states, *batch):
             found = {name: steps[name](states[name], *batch) for name in FORMS}
@@ -64,7 +64,7 @@ def trained(placement: devices.OneDevice, epoch, dataset) -> tuple:
     order = placement.order(training.epoch_order([0, 0], 0, 50, 13, np.float32))
     data = placement.data(training.Images(*dataset.train))
     arguments = placement.start(start), order, data, data
-    program = placement.jit(run(placement.average)).lower(*arguments).compile(QUICKLY)
+    program = placement.jit(run(placement.axis)).lower(*arguments).compile(QUICKLY)
     states, losses = program(*arguments)
     return jax.device_get(({name: state.params for name, state in states.items()}, losses))
 

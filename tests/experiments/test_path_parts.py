@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from experiments import models
 from experiments.data import Dataset
+from experiments.models.networks import MLP
 from experiments.paired.sample import Source, source
 from experiments.paired.setup import Setup
 from experiments.path import cut, findings, measures, pictures
@@ -23,7 +23,7 @@ from experiments.path.regression import RegressionPaths
 from experiments.path.results import Results
 from experiments.path.trainings import PathTrainings
 
-SETUP = Setup("simple", "momentum", "constant", "weights", 30, 0.0, 10, 14.0, 4)
+SETUP = Setup("mlp", "momentum", "constant", "weights", 30, 0.0, 10, 14.0, 4)
 RATE = 0.02
 
 
@@ -187,7 +187,7 @@ def network_with(dead: list[int], seed: int) -> Any:
 def test_without_its_dead_units_a_network_gives_the_same_logits(dead, seed, small):
     params = network_with(dead, seed)
     images = small.test.images.astype(np.float32) / 255
-    whole = models.SimpleNet(6, 3).apply({"params": params}, images)
+    whole = MLP((6,), 3).apply({"params": params}, images)
     smaller = cut.cut(params)
     assert smaller["fc1"]["bias"].shape == (6 - len(dead),)
     np.testing.assert_allclose(cut.logits(smaller, images), whole, atol=1e-5)  # pyright: ignore

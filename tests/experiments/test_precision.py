@@ -24,7 +24,7 @@ def update(config: Config, dataset, weights, tx):
     """The state before a step, and that after it, on the first images with these weights."""
     problem = Problem(config, dataset)
     params = problem.init(0)
-    state = training.initial_state(params, tx, 0)
+    state = training.initial_state(params, tx, training.key_of(0), {})
     batch = dataset.train.images[: len(weights)], dataset.train.labels[: len(weights)]
     after, _ = jax.jit(training.make_step(problem.loss, tx, problem.in_loss))(
         state, *batch, weights

@@ -12,7 +12,6 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import models
 from experiments.config import ConfigError
 from experiments.coupling import grid as grids
 from experiments.coupling import nature, regimes, search
@@ -22,6 +21,7 @@ from experiments.coupling.grid import Grid
 from experiments.coupling.results import Results
 from experiments.data import Dataset, Split, load
 from experiments.forms import FORMS
+from experiments.models import functions, start
 from experiments.paired import sample, setup
 from experiments.paired.setup import Setup
 from experiments.paired.trainings import BINS, PairedTrainings
@@ -43,7 +43,7 @@ def small(model: Any, optimizer: Any = "sgd", decayed: Any = "all", **changes: A
 
 
 def test_a_seed_draws_everything_and_validation_images_never_train(digits):
-    config = small("simple", label_noise=0.25)
+    config = small("mlp", label_noise=0.25)
     drawn = sample.draw_sample(config, digits, (0, 1, 0))
     one, other, again = (jax.tree.map(lambda leaf, i=i: leaf[i], drawn[:3]) for i in range(3))
     assert all(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(again)))
@@ -61,7 +61,7 @@ def test_as_many_labels_are_wrong_as_asked_for():
 
 
 def test_batches_are_all_full_and_an_epoch_is_a_permutation(digits):
-    config = small("simple", examples=50, batch_size=30, epochs=24.0)
+    config = small("mlp", examples=50, batch_size=30, epochs=24.0)
     batches = sample.draw_sample(config, digits, (3,)).batches[0]
     assert batches.shape == (setup.STRETCHES, config.steps // setup.STRETCHES, 30)
     assert config.steps % setup.STRETCHES == 0
@@ -88,17 +88,17 @@ def test_more_images_than_there_are_is_said_before_anything_is_trained(digits):
 # --- networks ---
 
 
-@pytest.mark.parametrize("name", ["batchnorm", "invariant", "cnn"])
+@pytest.mark.parametrize("name", ["batchnorm", "invariant"])
 def test_statistics_of_a_batch_normalise_it_as_numpy_would(name, digits):
-    network = models.make(name, 8, 10)
+    network = functions.make(name, 8, 10)
     images = digits.train.images[:40].astype(np.float32) / 255
-    params = models.initializer(network, images)(0)
-    at_once = models.training_apply(network)(params, images)
-    settled = models.settled_apply(network, params, images)
+    params = start.drawn(network, images, "lecun")(0)
+    at_once = functions.training_apply(network)(params, images)
+    settled = functions.settled_apply(network, params, images)
     np.testing.assert_allclose(settled(params, images), at_once, atol=2e-5)
     alone = settled(params, images[:3])
     np.testing.assert_allclose(alone, at_once[:3], atol=2e-5)
-    assert np.abs(models.training_apply(network)(params, images[:3]) - alone).max() > 0.1
+    assert np.abs(functions.training_apply(network)(params, images[:3]) - alone).max() > 0.1
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_statistics_of_a_batch_normalise_it_as_numpy_would(name, digits):
         ("softmax", "all", "linear"),
         ("batchnorm", "all", "neither"),
         ("batchnorm", "hidden", "neither"),
-        ("simple", "all", "neither"),
+        ("mlp", "all", "neither"),
         ("cnn", "weights", "neither"),
     ],
 )
@@ -116,22 +116,22 @@ def test_the_nature_of_a_set_up_is_found_by_trying_it(name, decayed, expected, d
     assert nature.nature(small(name, decayed=decayed), digits) == expected
 
 
-NO_WEIGHTS = {"norm1/scale", "norm1/bias", "norm2/scale", "norm2/bias", "output/bias"}
+NO_WEIGHTS = {"norm1/scale", "norm1/bias", "norm2/scale", "norm2/bias", "fc3/bias"}
 
 
 @pytest.mark.parametrize(
     ("name", "decayed", "left_out"),
     [
         ("batchnorm", "weights", NO_WEIGHTS),
-        ("batchnorm", "hidden", NO_WEIGHTS | {"output/kernel"}),
-        ("simple", "hidden", {"fc1/bias", "fc2/bias", "fc2/kernel"}),
+        ("batchnorm", "hidden", NO_WEIGHTS | {"fc3/kernel"}),
+        ("mlp", "hidden", {"fc1/bias", "fc2/bias", "fc2/kernel"}),
         ("invariant", "all", set()),
     ],
 )
 def test_what_decays(name, decayed, left_out):
-    network = models.make(name, 4, 10)
-    params = models.initializer(network, np.zeros((1, 8, 8, 1), np.float32))(0)
-    mask = models.decays(name, decayed).mask(params)
+    network = functions.make(name, 4, 10)
+    params = start.drawn(network, np.zeros((1, 8, 8, 1), np.float32), "lecun")(0)
+    mask = functions.decays(name, decayed).mask(params)
     named = {f"{layer}/{leaf}": on for layer, part in mask.items() for leaf, on in part.items()}
     assert {name for name, on in named.items() if not on} == left_out
 
@@ -145,7 +145,7 @@ def reference_loss(params: Any, images: Any, labels: Any) -> Any:
     for layer in ("fc1", "fc2"):
         x = x @ params[layer]["kernel"]
         x = jax.nn.relu((x - x.mean(0)) / jnp.sqrt(x.var(0) + 1e-12))
-    w = params["output"]["kernel"]
+    w = params["fc3"]["kernel"]
     logits = x @ w / jnp.sqrt((w**2).sum(0))
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1).mean()
 
@@ -210,7 +210,7 @@ def test_a_training_is_the_loop_that_it_says(optimizer, form, digits):
 
 
 def test_a_penalty_in_the_loss_is_decay_under_sgd_so_it_is_trained_once(digits):
-    config = small("simple")
+    config = small("mlp")
     points = [
         grids.points(config, form, [0.3], [0.01], "rate", [0]) for form in ("decoupled", "coupled")
     ]
@@ -232,7 +232,7 @@ def test_held_out_images_are_measured_with_statistics_of_the_training_images(dig
     found = trainings.run(grids.points(config, "decoupled", [0.0], [0.0], "rate", [0])).results
     params = jax.tree.map(lambda leaf: leaf[0], trainings.sample.params)
     images = trainings.sample.train.images[0] / np.float32(255)
-    apply = models.settled_apply(models.make("batchnorm", 8, 10), params, images)
+    apply = functions.settled_apply(functions.make("batchnorm", 8, 10), params, images)
     for split in ("validation", "test"):
         held = getattr(digits, split)
         logits = np.asarray(apply(params, held.images / np.float32(255)), np.float64)
@@ -249,7 +249,7 @@ LATTICE = Grid("rate", 0.1, 1e-3, 4.0, 2.0, (0, 3), (-1, 5))
 
 
 def test_both_views_are_one_grid():
-    config = small("simple")
+    config = small("mlp")
     assert LATTICE.shift == 2
     strength, rate = (LATTICE.table(axis, 1.0) for axis in ("strength", "rate"))
     np.testing.assert_allclose(rate, np.broadcast_to(LATTICE.decays, (3, 5)))
@@ -260,7 +260,7 @@ def test_both_views_are_one_grid():
 
 
 def test_what_momentum_makes_of_a_decay_that_passes_through_it():
-    config = small("simple", "momentum")
+    config = small("mlp", "momentum")
     assert FORMS["coupled"].reach(config.optimizer) == pytest.approx(10)
     assert FORMS["decoupled"].reach(config.optimizer) == 1
     found = grids.points(config, "coupled", [0.1], [1e-3], "rate", [0])

@@ -15,7 +15,8 @@ import pytest
 import jaxreg
 from experiments import training
 from experiments.data import load
-from experiments.models import SimpleNet
+from experiments.models.functions import forward
+from experiments.models.networks import MLP
 from jaxreg.convert import from_torch_weight_decay
 from tests.processes import ran
 from tests.xla import FOR_TRAININGS, environment_of_trainings
@@ -104,14 +105,10 @@ def test_trajectory(name, coupling, precision, images):
 
 def train(name: str, coupling: str, dtype: str, images: training.Images):
     """Losses of 600 steps and the parameters after them, through the project's own step."""
-    model = SimpleNet(dtype=jnp.dtype(dtype))
-
-    def apply(params, images):
-        return model.apply({"params": params}, images)
-
+    model = MLP(dtype=jnp.dtype(dtype))
     tx, in_loss = pieces(name, coupling)
-    step = training.make_step(training.data_loss(apply, model.dtype), tx, in_loss)
-    state = training.initial_state(initial(dtype), tx, 0)
+    step = training.make_step(training.data_loss(forward(model), model.dtype), tx, in_loss)
+    state = training.initial_state(initial(dtype), tx, training.key_of(0), {})
     indices = np.random.RandomState(1).permutation(60000)
     batch = SETTINGS["batch_size"]
     order = training.batches(indices[: SETTINGS["steps"] * batch], batch, dtype)

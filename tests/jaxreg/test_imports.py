@@ -38,8 +38,9 @@ ROOMS = {
     ),
     "experiments": (
         *("__init__", "formatting", "verdicts", "provenance", "progress"),
-        *("decay_form", "forms", "config", "options", "data", "records", "command", "__main__"),
-        *("models", "training", "machine", "devices", "problem", "runs", "sweeping"),
+        *("decay_form", "forms", "models"),
+        *("config", "options", "data", "records", "command", "__main__"),
+        *("training", "machine", "devices", "problem", "runs", "sweeping"),
         *("curves", "page", "statistics", "paired"),
         *("mnist", "coupling", "claims", "path", "benchmark", "tpu_plan"),  # the commands
     ),
