@@ -71,14 +71,15 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
             lambda: vectors.varying(iteration.arrived(state, here), state),
             lambda: vectors.varying(_tried(problem, state, here, data), state),
         )
+        state = state._replace(bound=_threshold(state, limits))
         x = jax.lax.cond(state.ahead, lambda: state.x, lambda: _trial(problem, state, data))
         if smooth_enough:
             now = state.ahead & state.newton.now
-            x = jax.lax.cond(now, lambda: _newton_point(problem, state, data, limits), lambda: x)
+            x = jax.lax.cond(now, lambda: _newton_point(problem, state, data), lambda: x)
         return state._replace(x=x)
 
     def going(state: State) -> jax.Array:
-        near = state.residual <= _threshold(state, limits)  # False for NaN
+        near = state.residual <= state.bound  # False for NaN
         return state.going & ~near & (state.steps < limits.steps)
 
     dtype = vectors.dtype_of(start)
@@ -86,15 +87,14 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
     first = iteration.first(start, *known, newton_at=limits.newton_at)
     first = vectors.varying(first, (start, problem.data_loss(start, data), data.penalty))
     end = jax.lax.while_loop(going, turn, first)
-    bound = _threshold(end, limits)
     return Found(
         w=end.w.x,
         loss=end.w.loss,
         gradient=end.w.gradient,
         step=end.taken,
         scale=end.scale,
-        threshold=bound,
-        settled=end.residual <= bound,
+        threshold=end.bound,
+        settled=end.residual <= end.bound,
         steps=end.steps,
         started=jnp.isfinite(end.w.loss) & jnp.isfinite(end.scale),
     )
@@ -131,14 +131,13 @@ def _trial(problem: Problem, state: State, data: Data) -> Vector:
     return problem.prox(vectors.subtract(state.v.x, down), state.step, data)
 
 
-def _newton_point(problem: Problem, state: State, data: Data, limits: Limits) -> Vector:
+def _newton_point(problem: Problem, state: State, data: Data) -> Vector:
     """Where a Newton step leads from w, as exactly as the end of the descent needs it."""
-    bound = _threshold(state, limits)
     return newton.newton_step(
         problem,
         state.w,
         state.step,
         data,
-        tolerance=jnp.minimum(0.1 * bound / state.residual, 0.1),
+        tolerance=jnp.minimum(0.1 * state.bound / state.residual, 0.1),
         products=newton.products(state.newton, state.steps),
     )

@@ -30,6 +30,7 @@ class State(NamedTuple):
     growth: jax.Array
     shortest: jax.Array  # step accepted since one was too long
     scale: jax.Array  # the largest gradient
+    bound: jax.Array  # the residual that counts as none
     steps: jax.Array
     going: jax.Array  # False once there is nowhere to go
     newton: newton.Schedule
@@ -53,6 +54,7 @@ def first(w: Vector, step: jax.Array, growth: jax.Array, scale: jax.Array, newto
         growth=growth,
         shortest=one * jnp.inf,
         scale=scale,
+        bound=jnp.zeros_like(step),
         steps=jnp.zeros((), jnp.int32),
         going=yes,
         newton=newton.schedule(step.dtype, newton_at),
@@ -94,7 +96,7 @@ def tried(state: State, here: Point, penalty: jax.Array) -> State:
 
 
 def _choose(condition: jax.Array, a: Any, b: Any) -> Any:
-    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
+    return jax.tree.map(lambda x, y: x if x is y else jnp.where(condition, x, y), a, b)
 
 
 def _curvature(state: State, here: Point, moved: Vector) -> jax.Array:

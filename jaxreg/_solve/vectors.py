@@ -64,6 +64,7 @@ def dot(a: Vector, b: Vector) -> jax.Array:
     return _numbers.total([jnp.sum(x * y) for x, y in zip(a, b, strict=True)])
 
 
+@jax.jit  # traced once, however often it is in a program
 def norm(v: Vector) -> jax.Array:
     """√Σ|x|², finite at any size of the entries."""
     dtype = dtype_of(v)

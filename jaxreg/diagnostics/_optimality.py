@@ -168,6 +168,7 @@ def _smallest(holds: Any, dtype: Any) -> jax.Array:
     By powers of two, then by bisection to the last digit.
     """
     info, two, one = jnp.finfo(dtype), jnp.asarray(2, dtype), jnp.ones((), dtype)
+    holds = jax.jit(holds)  # traced once
     one = jnp.where(holds(one), one, one)  # inside shard_map it varies as the data do
     grown = jax.lax.while_loop(lambda x: jnp.isfinite(x) & ~holds(x), lambda x: x * two, one)
     above = jax.lax.while_loop(lambda x: (x > info.tiny) & holds(x / two), lambda x: x / two, grown)
