@@ -26,7 +26,7 @@ from tests.processes import module, ran, started
 
 TINY = (
     "--data digits --pool 1 --examples 200 --batch-size 50 --epochs 10 --hidden 8 "
-    "--seeds 3 --rows 4 --decays 0.002 0.256 --optimizers sgd adam --no-compilation-cache"
+    "--seeds 3 --rows 4 --decays 0.002 0.256 --optimizers sgd adam"
 )
 
 AS_FUNCTION = (coupling.COMMAND, coupling.main, StudyConfig)
@@ -37,10 +37,16 @@ def command(*options: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> tuple[Path, str]:
+def programs(tmp_path_factory) -> dict[str, str]:
+    """The environment of studies of the same programs: the first compiles them."""
+    return {**os.environ, "JAXREG_CACHE_DIR": str(tmp_path_factory.mktemp("programs"))}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, programs) -> tuple[Path, str]:
     """A small study of both regimes, and what it printed."""
     folder = tmp_path_factory.mktemp("study") / "done"
-    return folder, ran(command(*TINY.split(), "--output", str(folder))).stdout
+    return folder, ran(command(*TINY.split(), "--output", str(folder)), env=programs).stdout
 
 
 def runs(folder: Path) -> list[dict[str, Any]]:
@@ -165,13 +171,13 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path):
+def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, programs, tmp_path):
     whole, _ = study
     folder = tmp_path / "stopped"
     records = folder / "records.jsonl"
     # two heat maps: one is stopped in the middle, the other never begun
     options = (*TINY.split(), "--regime", "a", "--optimizers", "adam", "--output", str(folder))
-    with started(command(*options), stderr=subprocess.STDOUT) as process:
+    with started(command(*options), stderr=subprocess.STDOUT, env=programs) as process:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             time.sleep(0.02)
@@ -189,7 +195,7 @@ def test_a_stopped_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path)
         file.write(
             '{"event": "run", "panel": "a-inv'
         )  # as a kill in the middle of a line leaves it
-    ran(command("--resume", str(folder), "--no-compilation-cache"))
+    ran(command("--resume", str(folder)), env=programs)
     ours, theirs = (
         {
             (r["panel"], r["row"], r["column"], r["seed"]): r["validation_loss"]
