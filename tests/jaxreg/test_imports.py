@@ -42,7 +42,15 @@ ROOMS = {
         *("config", "options", "data", "records", "command", "__main__"),
         *("training", "machine", "devices", "problem", "runs", "sweeping"),
         *("curves", "page", "statistics", "paired"),
-        *("mnist", "coupling", "claims", "path", "benchmark", "tpu_plan"),  # the commands
+        *(
+            "mnist",
+            "coupling",
+            "claims",
+            "path",
+            "benchmark",
+            "tpu_plan",
+            "frameworks",
+        ),  # the commands
     ),
 }
 CORE = ROOMS["jaxreg"][: ROOMS["jaxreg"].index("_transforms")]  # layers 0 to 4
