@@ -34,17 +34,22 @@ def choose_device(config: MachineConfig, float64: bool = False) -> Any:
     """
     reserve(config)
     if config.platform != "auto":
-        jax.config.update("jax_platforms", config.platform)
+        jax.config.update("jax_platforms", PLATFORMS.get(config.platform, config.platform))
     jax.config.update("jax_enable_x64", float64)
     expect_no_tpu()
     if config.compilation_cache:
         _use_cache(cache_folder())
     try:
-        return chosen(config)[0]
+        device = chosen(config)[0]
     except RuntimeError as error:
         raise ConfigError(_no_device(config.platform, str(error).splitlines()[0])) from None
+    if config.platform not in ("auto", device.platform):
+        raise ConfigError(_no_device(config.platform))
+    return device
 
 
+PLATFORMS = {"gpu": "cuda,cpu"}
+"""What JAX is asked for: by "gpu" it means both CUDA and ROCm, and fails where one is missing."""
 NEEDED = {
     "gpu": ("an NVIDIA GPU", 'on a machine with one and its driver pip install ".[cuda]"'),
     "tpu": ("a TPU", 'on a Cloud TPU VM pip install ".[tpu]"'),
@@ -52,11 +57,11 @@ NEEDED = {
 """What a platform is, and how JAX comes to find it."""
 
 
-def _no_device(platform: str, reason: str) -> str:
+def _no_device(platform: str, reason: str = "") -> str:
     device, advice = NEEDED.get(platform, ("a device", "unset JAX_PLATFORMS"))
     reason = reason.partition(" (set JAX_PLATFORMS")[0].rstrip(".")
     of_another = "known backends" in reason and platform in NEEDED
-    why = "" if of_another else f" ({reason})"
+    why = f" ({reason})" if reason and not of_another else ""
     return (
         f"--platform {platform}: expected {device}, but JAX finds none{why}; {advice}, or use "
         f"--platform cpu"

@@ -22,7 +22,7 @@ from experiments.provenance import PACKAGES, conditions
 from experiments.records import append, open_folder, write_config
 
 # Each is a module of the folder suites with PACKAGES and run, and draw if it has a picture.
-Suite = Literal["main", "penalties", "decay", "sweep", "solve"]
+Suite = Literal["main", "penalties", "decay", "sweep", "solve", "gpu"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class BenchmarkConfig:
     """What to measure. main: the whole main job against PyTorch and scikit-learn; penalties: what a
     penalty adds, in memory passes, time and compilation; decay: what decay adds to a step;
     sweep: many trainings at once against PyTorch; solve: Lasso paths against scikit-learn, celer,
-    skglm and jaxopt."""
+    skglm and jaxopt; gpu: main job, sweep and AdamW on an NVIDIA GPU, against PyTorch there."""
 
     repeats: int = 5
     """Rounds; in each, every contender runs once."""

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from experiments.benchmark.__main__ import BenchmarkConfig, Suite, check
-from experiments.benchmark.suites import PEERS, decay, main, sweep
+from experiments.benchmark.suites import PEERS, decay, gpu, main, sweep
 from experiments.benchmark.suites.main import read_records
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Spread, Timings, interleave, run_process
@@ -207,6 +207,7 @@ def test_each_suite_is_a_module_with_packages_and_run(name: str) -> None:
 def test_every_peer_is_a_program_that_is_there() -> None:
     commands = [command[0] for command in main.PEER_COMMANDS.values()]
     commands += [setting for settings in sweep.PEER_SETTINGS.values() for setting in settings]
+    commands += [job[0] for job in gpu.JOBS.values()]
     assert all((PEERS / command.split()[0]).is_file() for command in commands)
 
 

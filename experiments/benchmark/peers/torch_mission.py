@@ -71,12 +71,17 @@ class SimpleNet(nn.Module):
 
 
 def train(
-    model: nn.Module, loader: DataLoader, criterion: nn.Module, optimizer: torch.optim.Optimizer
+    model: nn.Module,
+    loader: DataLoader,
+    criterion: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: str,
 ) -> float:
     """One epoch; returns the mean over batches of the data loss."""
     model.train()
     running_loss = 0.0
     for images, labels in loader:
+        images, labels = images.to(device), labels.to(device)
         optimizer.zero_grad()
         loss = criterion(model(images), labels)
         loss.backward()
@@ -85,13 +90,14 @@ def train(
     return running_loss / len(loader)
 
 
-def evaluate(model: nn.Module, loader: DataLoader) -> float:
+def evaluate(model: nn.Module, loader: DataLoader, device: str) -> float:
     """The percentage of images classified correctly."""
     model.eval()
     correct = 0
     total = 0
     with torch.no_grad():
         for images, labels in loader:
+            images, labels = images.to(device), labels.to(device)
             predicted = model(images).argmax(dim=1)
             correct += (predicted == labels).sum().item()
             total += labels.size(0)
@@ -102,6 +108,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1, help="threads of one operation")
     parser.add_argument("--workers", type=int, default=0, help="processes that load images")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--weight-decay", type=float, default=1e-4)
@@ -121,15 +128,15 @@ def main() -> None:
     train_loader = DataLoader(train_set, BATCH_SIZE, shuffle=True, num_workers=options.workers)
     test_loader = DataLoader(test_set, BATCH_SIZE, shuffle=False, num_workers=options.workers)
 
-    model = SimpleNet()
+    model = SimpleNet().to(options.device)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, weight_decay=options.weight_decay)
     epoch_seconds, train_seconds, losses, accuracies = [], [], [], []
     for epoch in range(1, options.epochs + 1):
         started = time.perf_counter()
-        losses.append(train(model, train_loader, criterion, optimizer))
+        losses.append(train(model, train_loader, criterion, optimizer, options.device))
         train_seconds.append(time.perf_counter() - started)
-        accuracies.append(evaluate(model, test_loader))
+        accuracies.append(evaluate(model, test_loader, options.device))
         epoch_seconds.append(time.perf_counter() - started)
         print(f"Epoch {epoch}, Average Loss: {losses[-1]:.4f}")
         print(f"Test Accuracy: {accuracies[-1]:.2f}%", flush=True)

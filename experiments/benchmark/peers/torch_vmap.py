@@ -63,6 +63,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--examples", type=int, default=60_000)
     return parser.parse_args()
 
@@ -71,18 +72,18 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    images, labels = (part[: options.examples] for part in load("train"))
-    test_images, test_labels = load("t10k")
+    images, labels = (part[: options.examples].to(options.device) for part in load("train"))
+    test_images, test_labels = (part.to(options.device) for part in load("t10k"))
     started = time.perf_counter()
     params, _ = stack_module_state([network() for _ in range(options.models)])
-    params = {name: weight.detach() for name, weight in params.items()}
-    decay = torch.logspace(-6, -2, options.models)
+    params = {name: weight.detach().to(options.device) for name, weight in params.items()}
+    decay = torch.logspace(-6, -2, options.models, device=options.device)
     for _ in range(options.epochs):
-        for index in torch.randperm(len(labels)).split(BATCH_SIZE):
+        for index in torch.randperm(len(labels), device=labels.device).split(BATCH_SIZE):
             step(params, decay, options.learning_rate, (images[index], labels[index]))
     with torch.no_grad():
         predicted = vmap(logits, in_dims=(0, None))(params, test_images).argmax(-1)
-    accuracies = 100 * (predicted == test_labels).double().mean(1)
+    accuracies = 100 * (predicted == test_labels).double().mean(1).cpu()
     seconds = time.perf_counter() - started
     per_epoch = seconds / options.models / options.epochs * 60_000 / options.examples
     result = {"seconds": seconds, "epoch": per_epoch, "accuracies": accuracies.tolist()}

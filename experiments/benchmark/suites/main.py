@@ -118,8 +118,8 @@ def _evaluation() -> float:
 def _ours(epochs: int, cache: str) -> dict[str, Callable[[], Sample]]:
     warm = {"JAXREG_CACHE_DIR": cache}
     return {
-        COLD: functools.partial(_sample_jaxreg, epochs, ("--no-compilation-cache",), {}),
-        WARM: functools.partial(_sample_jaxreg, epochs, (), warm),
+        COLD: functools.partial(sample_jaxreg, epochs, ("--no-compilation-cache",), {}),
+        WARM: functools.partial(sample_jaxreg, epochs, (), warm),
     }
 
 
@@ -149,15 +149,21 @@ def _try(name: str, quick: bool, console: Console) -> dict[str, float]:
 
 
 def _sample_peer(name: str, setting: str, epochs: int) -> Sample:
-    script, *options = PEER_COMMANDS[name]
-    command = [sys.executable, str(PEERS / script), *options, *setting.split()]
-    process = run_process([*command, "--epochs", str(epochs)], cwd=ROOT)
+    return sample_peer((*PEER_COMMANDS[name], *setting.split()), epochs)
+
+
+def sample_peer(command: Sequence[str], epochs: int) -> Sample:
+    """One whole process of a peer."""
+    script, *options = command
+    arguments = [sys.executable, str(PEERS / script), *options, "--epochs", str(epochs)]
+    process = run_process(arguments, cwd=ROOT)
     result = json.loads(process.output.splitlines()[-1])
     phases = {key: result[key] for key in ("import_seconds", "data_seconds")}
     return _sample(process, result["epoch_seconds"], phases)
 
 
-def _sample_jaxreg(epochs: int, options: Sequence[str], environment: Mapping[str, str]) -> Sample:
+def sample_jaxreg(epochs: int, options: Sequence[str], environment: Mapping[str, str]) -> Sample:
+    """One whole process of the main job."""
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-m", "experiments.mnist", "--output", output, *options]
         process = run_process(
