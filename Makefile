@@ -14,7 +14,7 @@ mnist: $(VENV)/.experiments
 	@$(BIN)/python -m experiments.mnist $(ARGS)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/basedpyright

@@ -29,7 +29,12 @@ LONGEST = ("test_notebooks.py", "test_claims.py", "test_coupling.py", "test_read
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What commands compile is kept beside what pytest keeps, not in the user's cache."""
+    """What commands compile is kept beside what pytest keeps, not in the user's cache.
+
+    Files go to processes in the order below: pytest-xdist would begin with those of most tests, and
+    end with the notebooks, few and long, while the other processes wait.
+    """
+    config.option.loadscopereorder = False
     if (cache := getattr(config, "cache", None)) is not None:  # not with -p no:cacheprovider
         os.environ.setdefault("JAXREG_CACHE_DIR", str(cache.mkdir("programs")))
 
