@@ -15,7 +15,7 @@ import pytest
 
 from experiments import machine
 from experiments.config import Config, ConfigError, resolved
-from experiments.data import Dataset, Split
+from experiments.data import Dataset, Split, load
 from experiments.runs import build
 from experiments.sweeping import Trainings
 from experiments.tpu_plan import __main__ as tpu_plan
@@ -159,12 +159,16 @@ def test_command(tmp_path):
     """Beside this process, which has the compiler loaded: they would meet at a lock file."""
     compiled.require_compiler()
     compiled.devices(topology("v6e:2x2"))
-    options = ("--topology", "v6e:2x2", "--runs", "0", "--output", str(tmp_path / "plan"))
+    small = ("--data", "digits", "--hidden", "8", "--runs", "0")
+    options = ("--topology", "v6e:2x2", *small, "--output", str(tmp_path / "plan"))
     done = ran([sys.executable, "-W", "error", "-m", "experiments.tpu_plan", *options])
     assert done.stderr == ""
     assert "Compiled and counted, not timed" in done.stdout
     (record,) = map(json.loads, (tmp_path / "plan" / "records.jsonl").read_text().splitlines())
-    assert record["flops"] == steps(1) * 16 * (FORWARD + BACKWARD) + TEST * FORWARD
+    digits = load("digits")
+    train, test = len(digits.train.labels), len(digits.test.labels)
+    forward = 2 * (digits.train.images[0].size * 8 + 8 * 10)
+    assert record["flops"] == -(-train // EACH) * 16 * (2 * forward + 2 * 8 * 10) + test * forward
     assert record["seconds_at_peak"] == max(
         record["flops"] / 918e12, record["memory_bytes"] / 1638e9
     )
