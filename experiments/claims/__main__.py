@@ -24,7 +24,9 @@ from experiments.provenance import changed, hardware, how_it_was_made
 from experiments.records import append, open_folder, read, read_config, write_config
 
 if TYPE_CHECKING:
-    from experiments.claims.claim import Claim, Settings
+    from experiments.claims.claim import Claim
+    from experiments.claims.wording import Record
+    from experiments.paired.sample import Source
 
 COMMAND = "claims"
 POOL = 2
@@ -46,12 +48,12 @@ class ClaimsConfig:
     claims: tuple[str, ...] = ()
     """Names of the claims to measure; all if none is given. A wrong name lists them."""
 
-    seeds: int = 5
-    """Seeds of each claim; each draws images, noise, initial weights and the order of batches. More
-    of them make intervals narrower."""
+    seeds: int | None = None
+    """Seeds of each claim, 5 or what the claim itself says if not given; each draws images, noise,
+    initial weights and the order of batches. More of them make intervals narrower."""
 
-    first_seed: int = 0
-    """The first of them: others confirm what these found."""
+    first_seed: int | None = None
+    """The first of them, 0 or what the claim itself says: others confirm what these found."""
 
     data: str = "mnist"
     """mnist (shipped), idx:DIR or tfds:NAME. Images are averaged over 2 × 2 pixels; 5,000 of the
@@ -70,8 +72,18 @@ class Job:
 
     config: ClaimsConfig
     claims: tuple[Claim, ...]
-    settings: Settings
+    source: Source
     folder: Path
+
+    def seeds(self, claim: Claim) -> range:
+        """Those of the command line, or the claim's own."""
+        given = self.config
+        first = claim.seeds.start if given.first_seed is None else given.first_seed
+        return range(first, first + (given.seeds or len(claim.seeds)))
+
+    def seconds(self, claim: Claim) -> float:
+        """About how long it takes on two cores."""
+        return claim.seconds * len(self.seeds(claim)) / 5
 
 
 def main(config: ClaimsConfig) -> None:
@@ -98,12 +110,12 @@ def check(config: ClaimsConfig) -> None:
     Raises:
       ConfigError: if there are too few seeds for an interval, or a seed is negative.
     """
-    if config.seeds < FEWEST_SEEDS:
+    if config.seeds is not None and config.seeds < FEWEST_SEEDS:
         raise ConfigError(
             f"--seeds: expected at least {FEWEST_SEEDS}, since verdicts are of intervals over "
             f"seeds, got {config.seeds}; 5 show something"
         )
-    if config.first_seed < 0:
+    if config.first_seed is not None and config.first_seed < 0:
         raise ConfigError(f"--first-seed: expected at least 0, got {config.first_seed}")
 
 
@@ -113,20 +125,18 @@ def _prepare(config: ClaimsConfig) -> Job:
 
     machine.use_every_core()
     from experiments.claims import registry
-    from experiments.claims.claim import Settings
     from experiments.paired.sample import source
 
     claims = registry.chosen(config.claims, config.quick)
     dataset = load(config.data)
     device = machine.choose_device(MachineConfig(compilation_cache=config.compilation_cache))
-    seeds = tuple(range(config.first_seed, config.first_seed + config.seeds))
-    settings = Settings(source(dataset, POOL), seeds)
-    _check_examples(claims, len(settings.source.train.labels), config.data)
+    images = source(dataset, POOL)
+    _check_examples(claims, len(images.train.labels), config.data)
     folder = open_folder(COMMAND, config.output)
     facts = hardware(device, _devices())
     write_config(folder, COMMAND, config, facts)
     append(folder, {"event": "start", "config": vars(config), **facts})
-    return Job(config, claims, settings, folder)
+    return Job(config, claims, images, folder)
 
 
 def _devices() -> int:
@@ -147,11 +157,13 @@ def _check_examples(claims: Sequence[Claim], available: int, data: str) -> None:
 
 
 def _plan(job: Job) -> str:
-    seeds, count = job.settings.seeds, len(job.claims)
-    estimate = sum(claim.seconds for claim in job.claims) * len(seeds) / 5
+    from experiments.claims.wording import seeds_of
+
+    count, estimate = len(job.claims), sum(map(job.seconds, job.claims))
     claims = "1 claim" if count == 1 else f"{count} claims"
+    seeds = seeds_of([(claim.name, job.seeds(claim)) for claim in job.claims])
     return (
-        f"{claims}, each with seeds {seeds[0]} to {seeds[-1]}, on {job.settings.source.name}: "
+        f"{claims}, each with seeds {seeds}, on {job.source.name}: "
         f"about {roughly(estimate)} on two cores.\n"
         f"A claim holds if the 95 % interval of each of its parts lies in the expected range."
     )
@@ -159,11 +171,11 @@ def _plan(job: Job) -> str:
 
 def _measure(job: Job, claim: Claim, console: Console) -> None:
     from experiments.claims import wording
-    from experiments.claims.claim import measure
+    from experiments.claims.claim import Settings, measure
 
-    started = time.perf_counter()
-    with _status(f"{claim.name}: about {roughly(claim.seconds)}", console):
-        record = {"event": "claim", **measure(claim, job.settings), "seconds": _since(started)}
+    started, settings = time.perf_counter(), Settings(job.source, tuple(job.seeds(claim)))
+    with _status(f"{claim.name}: about {roughly(job.seconds(claim))}", console):
+        record = {"event": "claim", **measure(claim, settings), "seconds": _since(started)}
     append(job.folder, record)
     console.print(wording.line(record), highlight=False, markup=False, soft_wrap=True)
 
@@ -192,7 +204,7 @@ def _close(job: Job, console: Console) -> None:
     if not records:
         console.print(f"Stopped before the first claim. Saved {job.folder}/ (config.json)")
         return
-    facts = _facts(job)
+    facts = _facts(job, records)
     (job.folder / "claims.md").write_text(tables.markdown(records, facts), encoding="utf-8")
     page.write(records, facts, note, job.folder / "report.html")
     console.print(tables.terminal(records))
@@ -201,14 +213,16 @@ def _close(job: Job, console: Console) -> None:
             console.print(line, highlight=False, soft_wrap=True)
 
 
-def _facts(job: Job) -> dict[str, str]:
+def _facts(job: Job, records: Sequence[Record]) -> dict[str, str]:
     """How it was made."""
-    seeds, source = job.settings.seeds, job.settings.source
+    from experiments.claims.wording import seeds_of
+
+    source = job.source
     held = f"{len(source.validation.labels):,} images validate, {len(source.test.labels):,} test"
     facts = how_it_was_made(read_config(job.folder), read(job.folder), command_line(job.config))
     return {
         "made": facts.pop("made"),
-        "seeds": f"{seeds[0]} to {seeds[-1]}",
+        "seeds": seeds_of([(record["name"], record["seeds"]) for record in records]),
         "data": f"{source.name}, {POOL} × {POOL} pixels averaged; {held}",
         **facts,
     }

@@ -133,6 +133,10 @@ GENERALISES = Claim(
         "decay": [DECAYS, STRENGTHS],
     },
     examples=NOISY.examples,
+    # Over 16 seeds from 100 on, the standard deviation of a seed's share in the difference (its
+    # jackknife pseudo-value) was 0.21 points. 16 is the least multiple of 8 with which the interval
+    # is ± 0.15 points: 15 of the 10,000 images that test.
+    seeds=range(200, 216),
     seconds=9,
 )
 

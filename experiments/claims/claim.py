@@ -77,6 +77,8 @@ class Claim:
       kind: "statistical", judged by an interval over seeds; "exact", by every single number.
       axes: what the other axes of the arrays are, for those who compute a statistic anew.
       examples: how many training images a seed needs.
+      seeds: those that measure it; a number of its own is written down beside its derivation, and
+        then they are fresh ones, on which nothing was chosen.
       seconds: about how long it takes on two cores with five seeds.
       quick: whether it belongs to the quick set.
     """
@@ -91,6 +93,7 @@ class Claim:
     kind: Kind = "statistical"
     axes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     examples: int = 2000
+    seeds: range = range(5)
     seconds: float = 10.0
     quick: bool = False
 

@@ -97,6 +97,10 @@ GROKKING = Claim(
     ),
     _grokking,
     axes={"ω": RATES, "looks": f"{LOOKS}, equally spaced", "error": ["training", "validation"]},
+    # Over 16 seeds from 100 on, the standard deviation of a seed's share (its jackknife
+    # pseudo-value) was 0.012 of the slope and 0.45 of the delay. 24 is the least multiple of 8 with
+    # which the interval of the delay is ± 0.2: a fifth of the time that it takes to fit.
+    seeds=range(200, 224),
     seconds=35,
 )
 

@@ -111,6 +111,10 @@ PULLED = Claim(
     _transfer,
     axes={"form": ["L2-SP", "L2"], "error": ["validation", "test"], "λ": STRENGTHS},
     examples=2 * PRETRAINED.examples,
+    # Over 16 seeds from 100 on, the standard deviation of a seed's share in the gain (its jackknife
+    # pseudo-value) was 0.15 points with 10 a class and 0.47 with 50. 40 is the least multiple of 8
+    # with which the interval is ± 0.15 points: 7 of the 4,861 images that test.
+    seeds=range(200, 240),
     seconds=16,
 )
 
