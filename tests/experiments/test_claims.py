@@ -182,7 +182,7 @@ def test_help_loads_no_jax():
 
 def test_interrupt_keeps_the_claims_that_are_finished(tmp_path):
     output = tmp_path / "run"
-    options = ("--claims", "sgd-equivalence", "grokking-time", "--output", str(output))
+    options = ("--claims", "sgd-equivalence", "steps-to-best", "--output", str(output))
     with started(command(*options)) as process:
         lines = [process.stdout.readline() for _ in range(3)]
         assert lines[0].startswith("2 claims, each with seeds 0 to 4, on mnist: about ")
@@ -209,7 +209,22 @@ def test_the_registry():
     exact = [claim for claim in claims if claim.kind == "exact"]
     assert len(exact) <= 4
     assert len(claims) - len(exact) >= 10
-    assert sum(claim.seconds for claim in claims) < 15 * 60
+    assert sum(claim.seconds * len(claim.seeds) / 5 for claim in claims) < 15 * 60
+
+
+def test_a_claim_has_its_own_seeds_unless_others_are_asked_for():
+    def seeds(name: str, **options: Any) -> range:
+        (claim,) = registry.chosen((name,), False)
+        return claims.Job(ClaimsConfig(**options), (claim,), None, Path()).seeds(claim)
+
+    assert seeds("low-rank") == range(5)
+    assert seeds("grokking-time") == range(200, 224)
+    assert seeds("grokking-time", seeds=3) == range(200, 203)
+    assert seeds("grokking-time", first_seed=0) == range(24)
+    assert seeds("low-rank", seeds=8, first_seed=50) == range(50, 58)
+    with_own = [claim for claim in registry.CLAIMS if claim.seeds != range(5)]
+    assert len(with_own) == 3
+    assert all(len(claim.seeds) > 5 and not claim.quick for claim in with_own)
 
 
 @pytest.mark.parametrize("claim", registry.CLAIMS, ids=lambda claim: claim.name)
