@@ -78,8 +78,8 @@ def path(
     Raises:
       TypeError: as `solve` does; if ``strengths`` is no series of numbers; if it is None and the
         penalty is none that some strength makes zero.
-      ValueError: as `solve` does; if ``strengths`` are negative or not finite, ``count`` is below 2
-        or ``ratio`` not between 0 and 1.
+      ValueError: as `solve` does; if ``strengths`` are negative or not finite, ``count`` is below
+        2, ``ratio`` is not between 0 and 1, or nothing penalised leaves zero at any strength.
 
     >>> from jaxreg import l1
     >>> def loss(w, x, y):
@@ -107,7 +107,7 @@ def path(
     plan = Plan(from_top, side_by_side, way)
     strengths, ends, free = along(given.problem, given.start, given.data, factors, limits, plan)
     require_start("path", ends)
-    _require_top(penalty, strengths)
+    _require_top(penalty, strengths, from_top)
     found = solution(given, ends)
     fields = {name: getattr(found, name) for name in Solution.__dataclass_fields__}
     return Path(strengths=strengths, **fields, degrees_of_freedom=free)
@@ -158,8 +158,15 @@ def _require_norms(penalty: Penalty, given: Given) -> None:
         raise TypeError(f"path: without strengths: {error}; {GIVE}") from None
 
 
-def _require_top(penalty: Penalty, strengths: jax.Array) -> None:
-    if isinstance(strengths, Tracer) or np.all(np.isfinite(strengths)):
+def _require_top(penalty: Penalty, strengths: jax.Array, from_top: bool) -> None:
+    if isinstance(strengths, Tracer):
+        return
+    if from_top and not np.any(strengths):
+        raise ValueError(
+            f"path: expected parameters that leave zero at some strength, but the gradient is 0 on "
+            f"all that {penalty!r} penalises; see its weights and selection, or {GIVE}"
+        )
+    if np.all(np.isfinite(strengths)):
         return
     raise ValueError(
         f"path: expected a penalty that makes parameters zero, such as l1, got {penalty!r}; {GIVE}"

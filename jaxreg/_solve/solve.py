@@ -17,6 +17,7 @@ from jaxreg._messages.calls import explained
 from jaxreg._objective import Parts, data_and_aux, require_loss_and_penalty
 from jaxreg._penalty.penalty import Penalty
 from jaxreg._solve import vectors
+from jaxreg._solve.arguments import require_arrays
 from jaxreg._solve.descent import Limits
 from jaxreg._solve.implicit import minimum
 from jaxreg._solve.layout import laid_out
@@ -97,7 +98,7 @@ def solve(
 
     Raises:
       TypeError: if ``loss`` is no function of a scalar, ``penalty`` no penalty, two terms have no
-        joint prox, or parameters are of low precision.
+        joint prox, parameters are of low precision or numbers in a dict, or data no arrays.
       NotImplementedError: if the penalty has no prox.
       ValueError: if there is no parameter in ``params``, an option is out of range, or the loss at
         the start is not finite (where that is known; inside ``jit`` ``converged`` is False).
@@ -156,7 +157,9 @@ def stated(
 ) -> Given:
     """The problem that a call states."""
     require_loss_and_penalty(owner, loss, penalty, REST)
-    layout, start, others = laid_out(params, leaves_of(owner, params))
+    leaves = leaves_of(owner, params)
+    require_arrays(owner, leaves, args)
+    layout, start, others = laid_out(params, leaves)
     _require_precision(owner, start)
     jax.eval_shape(lambda w: layout.split(penalty.prox(layout.join(w, others), 1.0)), start)
 

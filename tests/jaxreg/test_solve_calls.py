@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import scipy.sparse
 from flax import nnx
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -300,6 +301,31 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: solve(lambda w: -jnp.sum(jnp.log(w)), l1, ZEROS),
         ValueError,
         "got inf as the loss; start elsewhere",
+    ),
+    "a number among the parameters": (
+        lambda: solve(squares, l1, {"w": ZEROS, "b": 0.0}, X, Y),
+        TypeError,
+        "got the number 0.0 as b, which would stay as it is; write jnp.array(0.0)",
+    ),
+    "data in a sparse matrix of scipy": (
+        lambda: solve(squares, l1, ZEROS, scipy.sparse.csr_matrix(X), Y),
+        TypeError,
+        "got a sparse matrix of scipy of shape (32, 16) as the first; JAX computes with jax.exp",
+    ),
+    "data as a list": (
+        lambda: solve(squares, l1, ZEROS, X, Y.tolist()),
+        TypeError,
+        "got a list of 32 Python numbers as the second; make it one: jnp.asarray(…)",
+    ),
+    "labels as strings": (
+        lambda: solve(squares, l1, ZEROS, X, np.array(["yes"] * 32)),
+        TypeError,
+        "got an array of <U3 as the second",
+    ),
+    "a path of what has no gradient": (
+        lambda: path(squares, l1, ZEROS, np.zeros_like(X), Y, count=3),
+        ValueError,
+        "the gradient is 0 on all that l1 penalises",
     ),
     "one strength": (
         lambda: path(squares, l1, ZEROS, X, Y, strengths=0.1),
