@@ -117,9 +117,14 @@ def test_norms_of_groups_move_as_entries_do_and_directions_stay(group, entrywise
     sizes = jnp.asarray([*SIZES, 1e-25, 1e25], jnp.float32)
     direction = jnp.array([0.6, 0.0, -0.8])[:, None]
     steps = jnp.array([0.1, 0.9, 1.4, 1.5, 3.0, 5.0])
-    moved = jax.vmap(lambda step: group(direction * sizes, step, setting, axis=0))(steps)
-    wanted = jax.vmap(lambda step: direction * entrywise(sizes, step, setting))(steps)
-    np.testing.assert_allclose(moved, wanted, rtol=2e-6)
+
+    @jax.jit
+    @jax.vmap
+    def both(step):
+        moved = group(direction * sizes, step, setting, axis=0)
+        return moved, direction * entrywise(sizes, step, setting)
+
+    np.testing.assert_allclose(*both(steps), rtol=2e-6)
 
 
 def test_isotonic_regression_is_that_of_scikit_learn_on_any_numbers():
@@ -137,7 +142,7 @@ def test_isotonic_regression_is_that_of_scikit_learn_on_any_numbers():
     )
     with jax.enable_x64(True):
         found = jax.jit(jax.vmap(decreasing))(rows)
-        single = [decreasing(jnp.asarray(rows[0, :n])) for n in (1, 2)]
+        single = [jax.jit(decreasing)(rows[0, :n]) for n in (1, 2)]
     wanted = [isotonic_regression(row, increasing=False) for row in rows]
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
     for n, fit in enumerate(single, start=1):
@@ -149,6 +154,7 @@ def test_the_derivative_of_slope_is_that_of_differences_and_symmetric():
     rng = np.random.default_rng(1)
     w, weights = 2 * rng.normal(size=(3, 4)), np.linspace(1.5, 0.1, 12)
 
+    @jax.jit
     def moved(inputs):
         return prox.slope(*inputs)
 
@@ -170,5 +176,6 @@ def test_the_derivative_of_slope_is_that_of_differences_and_symmetric():
 
 
 def test_a_missing_number_stays_one_among_sorted_sizes():
-    moved = prox.slope(jnp.array([3.0, jnp.nan, -2.0]), 1.0, jnp.array([1.0, 0.5, 0.25]))
+    sizes = jnp.array([3.0, jnp.nan, -2.0])
+    moved = jax.jit(prox.slope)(sizes, 1.0, jnp.array([1.0, 0.5, 0.25]))
     np.testing.assert_array_equal(jnp.isnan(moved), [False, True, False])

@@ -82,7 +82,8 @@ def derivatives(penalty: Any, strengths: Any, x: Any, y: Any) -> Any:
     start = jnp.zeros((FEATURES, *y.shape[1:]))
 
     def solution(strengths: Any, x: Any, y: Any) -> Any:
-        return solve(squares, penalty(*strengths), start, x, y).params
+        w = solve(squares, penalty(*strengths), start, x, y).params
+        return w, w
 
     def unrolled(strengths: Any) -> Any:
         def advance(w: Any, _: Any) -> tuple[Any, None]:
@@ -90,9 +91,9 @@ def derivatives(penalty: Any, strengths: Any, x: Any, y: Any) -> Any:
 
         return jax.lax.scan(advance, start, length=400)[0]
 
-    forward = jax.jacfwd(solution, (0, 2))(strengths, x, y)
-    reverse = jax.jacrev(solution, (0, 1, 2))(strengths, x, y)
-    return solution(strengths, x, y), forward, reverse, jax.jacfwd(unrolled)(strengths)
+    forward, found = jax.jacfwd(solution, (0, 2), has_aux=True)(strengths, x, y)
+    reverse, _ = jax.jacrev(solution, (0, 1, 2), has_aux=True)(strengths, x, y)
+    return found, forward, reverse, jax.jacfwd(unrolled)(strengths)
 
 
 def changes(case: Case, number: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
