@@ -14,17 +14,15 @@ from typing import Annotated, Literal, TypeVar
 
 from typing_extensions import Doc
 
+from experiments.errors import ConfigError
 from experiments.forms import FORMS, taking_rate
+from experiments.models.fit import check_batches, check_parts
 from experiments.models.table import MODELS, TRAINED, Name, Norm
 
 Optimizer = Literal["sgd", "momentum", "adam"]
 Precision = Literal["default", "bfloat16", "high", "tensorfloat32", "highest", "float32"]
 
 DEFAULT_STRENGTH = 5e-5
-
-
-class ConfigError(ValueError):
-    """A setting that cannot be meant: what was expected, what came, what to do."""
 
 
 def _about_forms() -> str:
@@ -197,7 +195,8 @@ def resolved_training(config: T) -> T:
     """
     _check_numbers(config)
     _check_penalty(config)
-    check_model(config.model, config.norm, config.dropout, config.batch_size)
+    check_parts(config.model, config.norm, config.dropout)
+    check_batches(config.model, config.norm, None, config.batch_size)
     strength = config.strength if config.weight_decay is None else config.weight_decay / 2
     l1_strength = config.l1_strength if config.l1_strength is not None else strength
     return dataclasses.replace(
@@ -251,35 +250,6 @@ def _check_penalty(config: TrainingConfig) -> None:
         raise ConfigError(
             f"--coupling {form.name}: expected --penalty {' or '.join(form.penalties)}, got "
             f"{config.penalty}; the decoupled form that gives exact zeros is --coupling proximal"
-        )
-
-
-def check_model(model: str, norm: str | None, dropout: float, batch_size: int) -> None:
-    """Raises if a network has no place for what is asked of it.
-
-    Raises:
-      ConfigError: likewise if a share or a batch makes no sense.
-    """
-    row = MODELS[model]
-    if norm is not None and norm not in row.norms:
-        raise ConfigError(
-            f"--norm {norm}: expected {' or '.join(row.norms)} with --model {model}, which has no "
-            f"place for another; take --model mlp"
-        )
-    if not 0 <= dropout < 1:
-        advice = f"; {dropout:g} % is {dropout / 100:g}" if 1 < dropout < 100 else ""
-        raise ConfigError(
-            f"--dropout: expected a share of at least 0 and below 1, got {dropout}{advice}"
-        )
-    if dropout and not row.dropout:
-        raise ConfigError(
-            f"--dropout: expected 0 with --model {model}, which has no place for it, got "
-            f"{dropout}; take --model mlp"
-        )
-    if (norm or row.norms[0]) == "batch" and batch_size == 1:
-        raise ConfigError(
-            "--norm batch: expected batches of at least 2 images, by whose statistics each is "
-            "normalised, got --batch-size 1; take a larger one, or --norm layer"
         )
 
 

@@ -20,11 +20,10 @@ import optax
 
 import jaxreg
 from experiments import training
-from experiments.config import ConfigError, TrainingConfig
+from experiments.config import TrainingConfig
 from experiments.data import Dataset
 from experiments.forms import FORMS
-from experiments.models import functions, start
-from experiments.models.table import MODELS
+from experiments.models import fit, functions, start
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -158,19 +157,9 @@ def check(config: TrainingConfig, dataset: Dataset) -> None:
     Raises:
       ConfigError: with what it can take.
     """
-    row, (height, width, _) = MODELS[config.model], dataset.train.images.shape[1:]
-    if min(height, width) < row.least:
-        raise ConfigError(
-            f"--model {row.name}: expected images of at least {row.least}×{row.least} pixels, "
-            f"{row.because}, got {height}×{width} of {dataset.name}; take --model mlp"
-        )
-    last = len(dataset.train.labels) % config.batch_size
-    if config.norm == "batch" and last == 1:
-        raise ConfigError(
-            f"--norm batch: expected at least 2 images in the last batch of an epoch, by whose "
-            f"statistics each is normalised, got {len(dataset.train.labels):,} images in batches "
-            f"of {config.batch_size}; take another --batch-size, or --norm layer"
-        )
+    examples = len(dataset.train.labels)
+    fit.check_images(config.model, dataset.train.images.shape[1:], dataset.name)
+    fit.check_batches(config.model, config.norm, examples, config.batch_size)
 
 
 def _matmul_precision(precision: str) -> contextlib.AbstractContextManager[Any]:

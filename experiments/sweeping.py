@@ -26,7 +26,7 @@ from experiments.data import Dataset
 from experiments.forms import FORMS
 from experiments.problem import Problem
 
-NAMES = ("strength", "l1_strength", "rate", "learning_rate", "seed")
+NAMES = ("strength", "l1_strength", "rate", "learning_rate", "dropout", "seed")
 """What may differ between the runs of one program; the rest are settings of the program."""
 
 

@@ -80,7 +80,7 @@ def _farthest(
 
 def _apart(network: Any, pair: tuple[Run, Run], distance: Distance, drawn: Sample) -> jax.Array:
     """The distance of two trainings after each step, on the same batches from the same start."""
-    loss = training.data_loss(functions.forward(network), jnp.float64)
+    loss = training.data_loss(functions.forward(network, full=True), jnp.float64)
     steps = [training.make_step(loss, run.optimizer, run.in_loss) for run in pair]
 
     def both(states: Any, *batch: Any) -> tuple[Any, jax.Array]:
@@ -131,7 +131,7 @@ SGD = Claim(
 
 # --- AdamW does not see the scale of gradients ---
 
-SCALES = {"fc1": 1e-3, "fc2": 1.0, "fc3": 1e3}
+SCALES = {"fc1": 1e-3, "fc2": 1.0, "output": 1e3}
 ADAMW_DECAY, L2_STRENGTH = 1.0, 1e-2
 TINY = 1e-30  # in place of Adam's 1e-8, which has a scale; pixels that are always 0 need some
 

@@ -148,7 +148,7 @@ def network_of(
 ) -> nn.Module:
     """The network of a set-up, or, as papers have it, one of these widths and no biases."""
     if widths:
-        return MLP(widths, classes, dtype=dtype, use_bias=False)
+        return MLP(widths, classes, dtype=dtype, use_bias=False, output="output")
     return samples.network_of(setup, classes)
 
 
@@ -182,7 +182,7 @@ def _train(course: Course, classes: int, point: Point, sample: Sample) -> dict[s
     """One training of a course."""
     drawn, network = own(sample, point["seed"]), course.network(classes)
     tx = course.optimizer(point)
-    loss = training.data_loss(functions.forward(network), jnp.float32, course.of_each)
+    loss = training.data_loss(functions.forward(network, full=True), jnp.float32, course.of_each)
     step = training.make_step(loss, tx)
     run = training.scan_batches(watched(step, course.look))
     params = course.start(drawn.params, point)

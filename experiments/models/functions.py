@@ -39,14 +39,16 @@ def decays(name: str, decayed: str) -> Any:
     }[decayed]
 
 
-def forward(model: nn.Module) -> Forward:
+def forward(model: nn.Module, full: bool = False) -> Forward:
     """forward(params, statistics, images, batch) → (logits, statistics), of a network that trains.
 
-    Without statistics, {}, none are kept: a batch is then normalised by its own alone.
+    Without statistics, {}, none are kept: a batch is then normalised by its own alone. ``full``
+    says that no batch has padding, so that its statistics are plain means.
     """
 
     def run(params: Any, statistics: Any, images: jax.Array, batch: Batch) -> tuple[jax.Array, Any]:
         variables = {"params": params, **statistics}
+        batch = batch._replace(weights=None) if full else batch
         logits, found = model.apply(variables, images, batch, mutable=["batch_stats"])
         return logits, found if statistics else statistics
 

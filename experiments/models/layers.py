@@ -154,15 +154,15 @@ def moments(x: jax.Array, batch: Batch) -> list[jax.Array]:
     """Mean and variance of each feature over the images of a batch and their positions."""
     axes = tuple(range(x.ndim - 1))
     if batch.weights is None:
-        found = [jnp.mean(power, axes) for power in (x, x * x)]
+        found = [jnp.mean(power, axes) for power in (x, jnp.square(x))]
     else:
         weights = batch.weights.reshape(-1, *[1] * (x.ndim - 1)).astype(x.dtype)
         positions = x[0, ..., 0].size
-        found = [jnp.sum(weights * power, axes) / positions for power in (x, x * x)]
+        found = [jnp.sum(weights * power, axes) / positions for power in (x, jnp.square(x))]
     if batch.axis is not None:
         found = jax.lax.pmean(found, batch.axis)
     mean, square = found
-    return [mean, jnp.maximum(square - mean * mean, 0)]
+    return [mean, jnp.maximum(0.0, square - jnp.square(mean))]
 
 
 def dropout(x: jax.Array, rate: Any, batch: Batch | None, place: int) -> jax.Array:
@@ -177,8 +177,9 @@ def dropout(x: jax.Array, rate: Any, batch: Batch | None, place: int) -> jax.Arr
       batch: what they are part of.
       place: another number for each dropout of a network.
     """
-    if batch is None or batch.key is None or (isinstance(rate, float) and rate == 0):
+    if batch is None or batch.key is None or (isinstance(rate, int | float) and rate == 0):
         return x
+    rate = jnp.asarray(rate, jnp.float32)
     key = jax.random.wrap_key_data(batch.key, impl="threefry2x32")
     key = jax.random.fold_in(jax.random.fold_in(key, batch.step), place)
     first = 0 if batch.axis is None else jax.lax.axis_index(batch.axis) * len(x)
@@ -188,4 +189,4 @@ def dropout(x: jax.Array, rate: Any, batch: Batch | None, place: int) -> jax.Arr
         return jax.random.uniform(key, x.shape[1:], jnp.float32)
 
     kept = jax.vmap(draw)(keys) >= rate
-    return jnp.where(kept, x / jnp.asarray(1 - rate, x.dtype), jnp.zeros((), x.dtype))
+    return jnp.where(kept, x / (1 - rate).astype(x.dtype), jnp.zeros((), x.dtype))

@@ -42,6 +42,7 @@ class MLP(nn.Module):
       dropout: share of the hidden units that are zero in a step.
       dtype: of the arithmetic.
       use_bias: whether the linear layers have one.
+      output: what the last layer is called; the others are fc1, fc2, …
     """
 
     at_once: ClassVar[int | None] = None
@@ -51,6 +52,7 @@ class MLP(nn.Module):
     dropout: Any = 0.0
     dtype: Any = jnp.float32
     use_bias: bool = True
+    output: str = "fc2"
 
     @nn.compact
     def __call__(self, images: jax.Array, batch: Batch | None = None) -> jax.Array:
@@ -61,7 +63,7 @@ class MLP(nn.Module):
             x = dense(width, self.dtype, f"fc{place}", biased)(x)
             x = nn.relu(normalised(self.norm, f"norm{place}", x, batch))
             x = dropout(x, self.dropout, batch, place)
-        return dense(self.classes, self.dtype, f"fc{len(self.widths) + 1}", self.use_bias)(x)
+        return dense(self.classes, self.dtype, self.output, self.use_bias)(x)
 
 
 class CNN(nn.Module):

@@ -44,7 +44,7 @@ class Invariant(nn.Module):
         for place in (1, 2):
             x = nn.Dense(self.hidden, use_bias=False, name=f"fc{place}")(x)
             x = nn.relu(BatchNorm(INVARIANT_EPSILON, affine=False, name=f"norm{place}")(x, batch))
-        return UnitColumns(self.classes, name="fc3")(x)
+        return UnitColumns(self.classes, name="output")(x)
 
 
 class UnitColumns(nn.Module):

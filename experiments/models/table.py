@@ -99,7 +99,7 @@ def _transformer(sizes: Sizes) -> nn.Module:
 def _batchnorm(sizes: Sizes) -> nn.Module:
     from experiments.models.networks import MLP
 
-    return MLP((sizes.hidden, sizes.hidden), **sizes.settings)
+    return MLP((sizes.hidden, sizes.hidden), output="output", **sizes.settings)
 
 
 def _invariant(sizes: Sizes) -> nn.Module:
@@ -164,7 +164,6 @@ STUDIED: dict[str, Model] = {
             "two hidden layers with BatchNorm",
             "BatchNorm network",
             _batchnorm,
-            output="fc3",
             hidden="of both hidden layers",
             norms=("batch", "layer", "none"),
             start="lecun",
@@ -174,7 +173,6 @@ STUDIED: dict[str, Model] = {
             "likewise, everything scale-invariant, because theory then says at which ω it ends",
             "BatchNorm network, all scale-invariant",
             _invariant,
-            output="fc3",
             hidden="likewise",
             norms=("batch",),
             dropout=False,

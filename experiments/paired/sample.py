@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.config import ConfigError
 from experiments.data import Dataset, Split
-from experiments.models import start
+from experiments.models import fit, start
 from experiments.models.functions import make
 from experiments.models.table import MODELS
 from experiments.paired.setup import STRETCHES, Setup
@@ -89,11 +89,15 @@ def network_of(setup: Setup, classes: int) -> Any:
 
 
 def check(setup: Setup, source: Source) -> None:
-    """Stops before anything is trained if the data cannot be drawn.
+    """Stops before anything is trained if the data cannot be drawn, or not be learned from.
 
     Raises:
-      ConfigError: if there are fewer training images than a seed draws.
+      ConfigError: if there are fewer training images than a seed draws, or if the network cannot
+        take them, or has no place for what is asked of it.
     """
+    fit.check_parts(setup.model, setup.norm, setup.dropout)
+    fit.check_batches(setup.model, setup.norm, None, setup.batch_size)
+    fit.check_images(setup.model, source.train.images.shape[1:], source.name)
     available = len(source.train.labels)
     if setup.examples > available:
         raise ConfigError(

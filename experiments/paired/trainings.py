@@ -61,7 +61,7 @@ class PairedTrainings:
         network = network_of(self.setup, self.source.classes)
         decays = functions.decays(self.setup.model, self.setup.decayed)
         tx = training.optimizer(config, self.setup.steps, decays)
-        loss = training.data_loss(functions.forward(network), jnp.float32)
+        loss = training.data_loss(functions.forward(network, full=True), jnp.float32)
         run = training.scan_batches(training.make_step(loss, tx))
         state = training.initial_state(own.params, tx, own.key, statistics={})
         weights: Any = jnp.full(own.batches.shape[1:], 1 / self.setup.batch_size)

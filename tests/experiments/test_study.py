@@ -116,14 +116,14 @@ def test_the_nature_of_a_set_up_is_found_by_trying_it(name, decayed, expected, d
     assert nature.nature(small(name, decayed=decayed), digits) == expected
 
 
-NO_WEIGHTS = {"norm1/scale", "norm1/bias", "norm2/scale", "norm2/bias", "fc3/bias"}
+NO_WEIGHTS = {"norm1/scale", "norm1/bias", "norm2/scale", "norm2/bias", "output/bias"}
 
 
 @pytest.mark.parametrize(
     ("name", "decayed", "left_out"),
     [
         ("batchnorm", "weights", NO_WEIGHTS),
-        ("batchnorm", "hidden", NO_WEIGHTS | {"fc3/kernel"}),
+        ("batchnorm", "hidden", NO_WEIGHTS | {"output/kernel"}),
         ("mlp", "hidden", {"fc1/bias", "fc2/bias", "fc2/kernel"}),
         ("invariant", "all", set()),
     ],
@@ -147,7 +147,7 @@ def reference(params: Any, images: Any, labels: Any) -> Any:
     for layer in ("fc1", "fc2"):
         x = x @ params[layer]["kernel"]
         x = jax.nn.relu((x - x.mean(0)) / jnp.sqrt(x.var(0) + 1e-12))
-    w = params["fc3"]["kernel"]
+    w = params["output"]["kernel"]
     logits = x @ w / jnp.sqrt((w**2).sum(0))
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1).mean()
 

@@ -37,7 +37,7 @@ ROOMS = {
         "__init__",  # 7: the public names
     ),
     "experiments": (
-        *("__init__", "formatting", "verdicts", "provenance", "progress"),
+        *("__init__", "formatting", "verdicts", "provenance", "progress", "errors"),
         *("decay_form", "forms", "models"),
         *("config", "options", "data", "records", "command", "__main__"),
         *("training", "machine", "devices", "problem", "runs", "sweeping"),
