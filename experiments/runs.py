@@ -14,6 +14,7 @@ import jax
 from experiments import devices, machine, training
 from experiments.config import Config
 from experiments.data import Dataset
+from experiments.models.table import MODELS
 from experiments.problem import Problem
 
 
@@ -73,7 +74,8 @@ def build(config: Config, dataset: Dataset) -> Run:
         size = functools.partial(training.size, problem.penalty)
         sizing = pool.submit(machine.compiled, jax.jit(size).lower(state.params))
         lowered = lower_epoch(problem, placement, state, train, test)
-        epoch = machine.compiled(lowered, placement.options)
+        small = MODELS[config.model].small
+        epoch = machine.compiled(lowered, placement.options, small)
     seconds = time.perf_counter() - started
     return Run(problem, epoch, sizing.result(), train, test, seconds, placement)
 

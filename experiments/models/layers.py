@@ -130,24 +130,26 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, batch: Batch | None) -> jax.Array:
         """The features [n, …, features] of the images of a batch, normalised."""
-        shape, wide = x.shape[-1:], parameter_dtype(x.dtype)
+        shape, wide, narrow = x.shape[-1:], parameter_dtype(x.dtype), x.dtype
+        x = x.astype(wide)
         running = [
             self.variable("batch_stats", name, start, shape, wide)
             for name, start in (("mean", jnp.zeros), ("var", jnp.ones))
         ]
         found = [statistic.value for statistic in running]
         if batch is not None:
-            found = moments(x.astype(wide), batch)
+            found = moments(x, batch)
             for old, new in zip(running, found, strict=True):
                 old.value = batch.kept * old.value + (1 - batch.kept) * new
-        mean, variance = found
-        factor = jax.lax.rsqrt(variance + self.epsilon)
+        one = (1,) * (x.ndim - 1) + shape
+        mean, variance = (statistic.reshape(one) for statistic in found)
+        y, factor = x - mean, jax.lax.rsqrt(variance + self.epsilon)
         if self.affine:
-            factor *= self.param("scale", nn.initializers.ones, shape, wide)
-        y = (x - mean) * factor
+            factor *= self.param("scale", nn.initializers.ones, shape, wide).reshape(one)
+        y *= factor
         if self.affine:
-            y += self.param("bias", nn.initializers.zeros, shape, wide)
-        return y.astype(x.dtype)
+            y += self.param("bias", nn.initializers.zeros, shape, wide).reshape(one)
+        return y.astype(narrow)
 
 
 def moments(x: jax.Array, batch: Batch) -> list[jax.Array]:

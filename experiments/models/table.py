@@ -57,6 +57,7 @@ class Model:
       start: how its parameters are drawn: see `start.drawn`.
       least: pixels that an image has at least each way.
       because: why so many.
+      small: whether its time goes into small matrix products: see `machine.compiled`.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Model:
     start: Literal["torch", "lecun", "zeros"] = "torch"
     least: int = 1
     because: str = ""
+    small: bool = False
 
 
 def _mlp(sizes: Sizes) -> nn.Module:
@@ -124,6 +126,7 @@ TRAINED: dict[str, Model] = {
             _mlp,
             output="fc2",
             hidden="of the hidden layer",
+            small=True,
         ),
         Model(
             "cnn",

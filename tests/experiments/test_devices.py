@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from experiments import devices, machine, training
 from experiments.config import Config, ConfigError, resolved
+from experiments.data import Dataset, Split
 from experiments.problem import Problem
 from experiments.runs import build
 from tests.xla import AS_USERS, SOONER_EACH
@@ -28,6 +29,10 @@ FORMS = {  # every coupling with every penalty that it has; batches of 13, the l
         *itertools.product(("decoupled", "independent"), ("l2",)),
     )
 }
+NETWORKS = {  # with what each has of its own for a batch
+    model: resolved(dataclasses.replace(SMALL, model=model, norm="batch", dropout=0.3, hidden=8))
+    for model in ("mlp", "cnn", "rnn")  # a transformer takes as long to compile as all of these
+}
 QUICKLY = {  # most of the time here would go into compiling
     "xla_backend_optimization_level": 0,
     **SOONER_EACH,
@@ -39,10 +44,18 @@ def mesh(count: int) -> Mesh:
     return Mesh(np.array(jax.devices()[:count]), (devices.AXIS,))
 
 
-@pytest.fixture(scope="module")
-def epoch(tiny):
+def squares(dataset: Dataset) -> Dataset:
+    """The data set with a row of dark pixels beside its 4×3."""
+
+    def split(part: Split) -> Split:
+        return Split(np.pad(part.images, ((0, 0), (0, 0), (0, 1), (0, 0))), part.labels)
+
+    return dataclasses.replace(dataset, train=split(dataset.train), test=split(dataset.test))
+
+
+def epoch_of(configs: dict[str, Config], dataset: Dataset):
     """epoch(axis): the states of every form → those after an epoch, by one scan for all."""
-    problems = {name: Problem(config, tiny) for name, config in FORMS.items()}
+    problems = {name: Problem(config, squares(dataset)) for name, config in configs.items()}
     start = {name: problem.start(0) for name, problem in problems.items()}
 
     @functools.cache  # JAX traces a function that it knows once, whatever the devices
@@ -50,7 +63,7 @@ def epoch(tiny):
         steps = {name: problem.step(axis) for name, problem in problems.items()}
 
         def step(states, *batch):
-            found = {name: steps[name](states[name], *batch) for name in FORMS}
+            found = {name: steps[name](states[name], *batch) for name in configs}
             return {n: s for n, (s, _) in found.items()}, {n: x for n, (_, x) in found.items()}
 
         return lambda states, order, train, _: training.scan_batches(step)(states, order, train)
@@ -58,15 +71,22 @@ def epoch(tiny):
     return start, run
 
 
+@pytest.fixture(scope="module")
+def epoch(tiny):
+    """Of every form."""
+    return epoch_of(FORMS, tiny)
+
+
 def trained(placement: devices.OneDevice, epoch, dataset) -> tuple:
-    """Parameters and losses of one epoch of every form."""
-    start, run = epoch
+    """Parameters, statistics and losses of one epoch of every form."""
+    start, run, dataset = *epoch, squares(dataset)
     order = placement.order(training.epoch_order([0, 0], 0, 50, 13, np.float32))
     data = placement.data(training.Images(*dataset.train))
     arguments = placement.start(start), order, data, data
     program = placement.jit(run(placement.axis)).lower(*arguments).compile(QUICKLY)
     states, losses = program(*arguments)
-    return jax.device_get(({name: state.params for name, state in states.items()}, losses))
+    found = {name: (state.params, state.statistics) for name, state in states.items()}
+    return jax.device_get((found, losses))
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +106,14 @@ def test_the_devices_change_no_parameter_for_any_coupling_and_penalty(
     ends = [np.concatenate([w.ravel() for w in jax.tree.leaves(p)]) for p in alone[0].values()]
     moved = [np.abs(a - b).max() for a, b in itertools.combinations(ends, 2)]
     assert np.median(moved) > 1e-4  # the forms differ by more than what passes for equal
+
+
+def test_nor_do_they_change_statistics_and_what_drops_out(tiny):
+    epoch = epoch_of(NETWORKS, tiny)
+    alone = trained(devices.OneDevice(), epoch, tiny)
+    same = functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-6)
+    for placement in (devices.Sharded(mesh(8)), devices.Mapped(mesh(4))):
+        jax.tree.map(same, trained(placement, epoch, tiny), alone)
 
 
 def test_a_run_splits_what_the_settings_say(tiny):

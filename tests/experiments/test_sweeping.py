@@ -28,6 +28,7 @@ CASES = [
     ({"coupling": "decoupled", "optimizer": "adam"}, ALL),
     ({"coupling": "independent", "optimizer": "adam"}, RATES),
     ({"coupling": "proximal", "optimizer": "momentum", "penalty": "elastic_net"}, {**ALL, **L1}),
+    ({"optimizer": "adam", "norm": "batch"}, {"dropout": [0.1, 0.4], "seed": [7, 2**40 + 1]}),
 ]
 
 
@@ -101,25 +102,25 @@ def test_is_traced_once_for_all_points(tiny, monkeypatch):
         (
             {},
             {"lr": [0.1]},
-            "points: expected any of strength, learning_rate, seed with --penalty l2 "
+            "points: expected any of strength, learning_rate, dropout, seed with --penalty l2 "
             "--coupling loss, got lr",
         ),
         (
             {},
             {},
-            "points: expected any of strength, learning_rate, seed with --penalty l2 "
+            "points: expected any of strength, learning_rate, dropout, seed with --penalty l2 "
             "--coupling loss, got none",
         ),
         (
             {"coupling": "decoupled"},
             {"rate": [0.1], "strength": [0.1]},
-            "points: expected any of rate, learning_rate, seed with --penalty l2 "
+            "points: expected any of rate, learning_rate, dropout, seed with --penalty l2 "
             "--coupling decoupled, got strength",
         ),
         (
             {"penalty": "l1"},
             {"strength": [0.1]},
-            "points: expected any of l1_strength, learning_rate, seed with --penalty l1 "
+            "points: expected any of l1_strength, learning_rate, dropout, seed with --penalty l1 "
             "--coupling loss, got strength",
         ),
     ],

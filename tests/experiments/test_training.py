@@ -192,7 +192,7 @@ def test_order_is_a_function_of_key_and_epoch():
 
 def test_state_is_one_tree_that_resumes_where_it_stopped(tiny):
     """Flattened after two epochs, rebuilt, and carried on: as if never interrupted."""
-    config = settings(optimizer="adam")
+    config = settings(optimizer="adam", norm="batch", dropout=0.3)
     with jax.enable_x64(True):
         run = build(config, tiny)
         epochs = run.epochs()

@@ -104,7 +104,7 @@ def _evaluation() -> float:
     from experiments.problem import Problem
 
     problem = Problem(resolved(Config()), load("mnist"))
-    given = jax.device_put((problem.init(0), problem.images()[1]))
+    given = jax.device_put((problem.start(0), problem.images()[1]))
     evaluate = machine.compiled(jax.jit(problem.evaluate).lower(*given))
 
     def seconds() -> float:
