@@ -5,11 +5,13 @@ from the folder of another. What commands share stands beside them; an import go
 
 - `formatting`, `verdicts`, `provenance`, `progress`: numbers as text; marks of a yes, no or
   undecided; device, versions and command line of a run; what it says while it trains.
+- `errors`: the one for what cannot be meant.
 - `forms`: the forms of decay, a row for each, made of what `decay_form` defines.
+- `models`: the networks, a row for each.
 - `config`, `options`, `data`: settings of one training, and of the machine; options that several
   studies have; images.
 - `records`, `command`: the folder of a run; options, errors and exit status of a command.
-- `models`, `training`, `problem`: networks; the train step; a configuration and its data, bound.
+- `training`, `problem`: the train step; a configuration and its data, bound.
 - `machine`, `devices`, `runs`, `sweeping`: the device; a training on several; one training; many
   as one program.
 - `statistics`: of grids of losses, with intervals over seeds.
