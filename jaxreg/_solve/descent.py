@@ -43,7 +43,7 @@ class Limits(NamedTuple):
     growth: Any = iteration.FIRST_GROWTH
     scale: Any = 0.0  # the largest gradient
     newton_at: Any = newton.FIRST  # the number of steps before the first
-    gradient: Any = None  # of the loss at the start, if it is known
+    known: Point | None = None  # the loss and gradient at the start
 
 
 class Found(NamedTuple):
@@ -86,6 +86,8 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
     known = [jnp.asarray(x, dtype) for x in (limits.step, limits.growth, limits.scale)]
     first = iteration.first(start, *known, newton_at=limits.newton_at)
     first = vectors.varying(first, (start, problem.data_loss(start, data), data.penalty))
+    if limits.known is not None:
+        first = vectors.varying(_begun(problem, first, limits.known, data), first)
     end = jax.lax.while_loop(going, turn, first)
     return Found(
         w=end.w.x,
@@ -98,6 +100,14 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
         steps=end.steps,
         started=jnp.isfinite(end.w.loss) & jnp.isfinite(end.scale),
     )
+
+
+def _begun(problem: Problem, state: State, here: Point, data: Data) -> State:
+    """The first evaluation is of a trial, where the loss at the start is known."""
+    nothing = [jnp.zeros_like(x) for x in here.x]
+    here = here._replace(gradient=problem.on_subset(here.gradient, nothing, data))
+    state = iteration.arrived(state, here)
+    return state._replace(x=_trial(problem, state, data))
 
 
 def _threshold(state: State, limits: Limits) -> jax.Array:

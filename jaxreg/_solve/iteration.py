@@ -68,11 +68,11 @@ def arrived(state: State, here: Point) -> State:
     """
     size, start = vectors.norm(here.gradient), state.plain
     fine = jnp.isfinite(here.loss) & jnp.isfinite(size) & (here.loss <= state.objective)
-    w = _choose(start, here, state.w)
+    w = vectors.choose(start, here, state.w)
     return state._replace(
         ahead=jnp.array(False),
         w=w,
-        v=_choose(fine, here, w),
+        v=vectors.choose(fine, here, w),
         plain=start | ~fine,
         t=jnp.where(fine, state.t, 1),
         scale=jnp.where(start, jnp.maximum(state.scale, size), state.scale),
@@ -91,12 +91,8 @@ def tried(state: State, here: Point, penalty: jax.Array) -> State:
     nowhere = vectors.norm(moved) <= eps * vectors.norm(state.v.x)
     astray = ~state.plain & (fits | nowhere)
     shortened = _shortened(state, bent)._replace(going=~nowhere)
-    otherwise = _choose(astray, _without_momentum(state), shortened)
-    return _choose(fits & falls, _accepted(state, here, objective, moved, bent), otherwise)
-
-
-def _choose(condition: jax.Array, a: Any, b: Any) -> Any:
-    return jax.tree.map(lambda x, y: x if x is y else jnp.where(condition, x, y), a, b)
+    otherwise = vectors.choose(astray, _without_momentum(state), shortened)
+    return vectors.choose(fits & falls, _accepted(state, here, objective, moved, bent), otherwise)
 
 
 def _curvature(state: State, here: Point, moved: Vector) -> jax.Array:

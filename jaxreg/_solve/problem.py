@@ -82,15 +82,19 @@ class Problem:
     def prox(self, w: Vector, step: jax.Array, data: Data) -> Vector:
         """Of the penalty; parameters outside the subset stay as they are."""
         landed = self.layout.split(data.penalty.prox(self.tree(w, data), step))
+        return self.on_subset(landed, w, data)
+
+    def on_subset(self, some: Vector, others: Vector, data: Data) -> Vector:
+        """Parameters of the features of the subset from one vector, the rest from another."""
         axes = self.loss.contraction
         if data.subset is None or axes is None:
-            return landed
+            return some
+        joined = [*some]
         for leaf, axis in axes.leaves:
-            inside = jnp.expand_dims(
-                data.subset.inside, [i for i in range(w[leaf].ndim) if i != axis]
-            )
-            landed[leaf] = jnp.where(inside, landed[leaf], w[leaf])
-        return landed
+            outer = [i for i in range(some[leaf].ndim) if i != axis]
+            inside = jnp.expand_dims(data.subset.inside, outer)
+            joined[leaf] = jnp.where(inside, some[leaf], others[leaf])
+        return joined
 
     def penalty(self, w: Vector, data: Data) -> jax.Array:
         """Its value; what is constant where it has a derivative is not differentiated by w."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxreg._solve import freedom, iteration, vectors
 from jaxreg._solve.descent import Limits
-from jaxreg._solve.problem import Data, Problem, scaled
+from jaxreg._solve.problem import Data, Point, Problem, scaled
 from jaxreg._solve.solve import Ended, ended
 from jaxreg._solve.vectors import Vector
 from jaxreg.diagnostics import strength_max
@@ -47,33 +47,32 @@ def _one_after_another(
 ) -> tuple[jax.Array, Ended, jax.Array]:
     """Each from the solution before; a first one, all zero, only gives the largest strength."""
     unit = jnp.ones_like(factors[0])
-    first = _as_arrays(limits, unit)._replace(gradient=problem.gradient(start, data))
+    first = problem.point(start, data)
 
     def body(before: Carry, now: tuple[jax.Array, jax.Array]) -> tuple[Carry, Any]:
         factor, is_null = now
         strength = jnp.where(is_null, ALL_ZERO, before.top * factor)
         there = data._replace(penalty=scaled(data.penalty, strength))
-        end, free = _end(problem, before.w, there, before.limits, plan)
+        known = before.limits._replace(known=before.start)
+        end, free = _end(problem, before.start.x, there, known, plan)
         top = before.top
         if plan.from_top:
             top = jax.lax.cond(is_null, lambda: _top(problem, end, data), lambda: before.top)
         usable = jnp.isfinite(end.loss)
-        w = vectors.choose(usable, end.w, start)
-        after = _nearby(before.limits, end)
-        after = after._replace(gradient=vectors.choose(usable, end.gradient, first.gradient))
-        return Carry(w, after, top), (strength, end, free)
+        after = vectors.choose(usable, _point(end), first)
+        return Carry(after, _nearby(before.limits, end), top), (strength, end, free)
 
     is_null = jnp.zeros(len(factors), bool)
     if plan.from_top:
         factors, is_null = jnp.concatenate([unit[None], factors]), jnp.append(True, is_null)
-    _, found = jax.lax.scan(body, Carry(start, first, unit), (factors, is_null))
+    _, found = jax.lax.scan(body, Carry(first, _as_arrays(limits, unit), unit), (factors, is_null))
     return jax.tree.map(lambda x: x[1:], found) if plan.from_top else found
 
 
 class Carry(NamedTuple):
     """What one solution hands to the next."""
 
-    w: Vector
+    start: Point
     limits: Limits
     top: jax.Array
 
@@ -91,6 +90,11 @@ def _nearby(limits: Limits, end: Ended) -> Limits:
         scale=jnp.maximum(limits.scale, jnp.where(jnp.isfinite(end.scale), end.scale, 0)),
         newton_at=jnp.full_like(limits.newton_at, SOON),
     )
+
+
+def _point(end: Ended) -> Point:
+    loss = end.loss.astype(vectors.dtype_of(end.w))
+    return jax.lax.stop_gradient(Point(end.w, loss, end.gradient))
 
 
 def _top(problem: Problem, end: Ended, data: Data) -> jax.Array:

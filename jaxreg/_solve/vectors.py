@@ -56,8 +56,9 @@ def times(number: jax.Array, v: Vector) -> Vector:
     return [number.astype(x.dtype) * x for x in v]
 
 
-def choose(condition: jax.Array, a: Vector, b: Vector) -> Vector:
-    return [jnp.where(condition, x, y) for x, y in zip(a, b, strict=True)]
+def choose(condition: jax.Array, a: Any, b: Any) -> Any:
+    """One of two vectors, or of two trees of them."""
+    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
 
 
 def dot(a: Vector, b: Vector) -> jax.Array:

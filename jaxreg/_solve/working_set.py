@@ -21,7 +21,7 @@ from jax.experimental.layout import Layout, with_layout_constraint
 from jaxreg._solve import vectors
 from jaxreg._solve.contracted import Contraction
 from jaxreg._solve.descent import Found, Limits, descend, threshold
-from jaxreg._solve.problem import Data, Problem, Subset
+from jaxreg._solve.problem import Data, Point, Problem, Subset
 from jaxreg._solve.vectors import Vector
 
 PARTS = 20, 6, 3, 2  # of the features are in a set, by size
@@ -40,10 +40,11 @@ def search(problem: Problem, start: Vector, data: Data, limits: Limits) -> Found
     """Minimises loss + penalty, on working sets where that is possible and pays.
 
     It is where the loss uses an axis of the parameters in products alone, the penalty does not
-    couple entries along it, and the gradient at the start is known.
+    couple entries along it, and the loss and gradient at the start are known.
     """
     axes = problem.loss.contraction
-    if limits.gradient is None or axes is None or not _pays(axes, start, data):
+    known = limits.known
+    if known is None or axes is None or not _pays(axes, start, data):
         return descend(problem, start, data, limits)
 
     def body(before: Search) -> Search:
@@ -63,7 +64,7 @@ def search(problem: Problem, start: Vector, data: Data, limits: Limits) -> Found
         )
         return vectors.varying(after, before)
 
-    first = _first(start, limits)
+    first = _first(known, limits)
     first = vectors.varying(first, (start, problem.data_loss(start, data), data.penalty))
     end = jax.lax.while_loop(lambda s: ~s.done, body, first)
     return end.found
@@ -79,13 +80,13 @@ def _pays(axes: Contraction, w: Vector, data: Data) -> bool:
     return largest >= SMALLEST and separable
 
 
-def _first(start: Vector, limits: Limits) -> Search:
+def _first(start: Point, limits: Limits) -> Search:
     """The gradient at the start shows the first set."""
-    dtype = vectors.dtype_of(start)
+    dtype = vectors.dtype_of(start.x)
     step, scale = jnp.asarray(limits.step, dtype), jnp.asarray(limits.scale, dtype)
     none, no = jnp.zeros((), jnp.int32), jnp.array(False)
     zero = jnp.zeros_like(step)
-    found = Found(start, zero, limits.gradient, step, scale, zero, no, none, ~no)
+    found = Found(*start, step, scale, zero, no, none, ~no)
     return Search(found, no)
 
 
