@@ -22,7 +22,7 @@ from experiments.claims.__main__ import ClaimsConfig
 from experiments.claims.claim import average, judge, verdict
 from experiments.records import read
 from tests.processes import module, ran, started
-from tests.xla import environment_of_trainings
+from tests.xla import SOONER, environment_of_users
 
 
 def command(*options: str) -> list[str]:
@@ -44,7 +44,7 @@ def test_the_quick_set(tmp_path):
     """
     folder = tmp_path / "quick"
     options = ("--quick", "--seeds", str(claims.FEWEST_SEEDS), "--output", str(folder))
-    printed = ran(command(*options), env=environment_of_trainings()).stdout
+    printed = ran(command(*options), env=environment_of_users(XLA_FLAGS=SOONER)).stdout
     it_says_what_it_will_do_then_each_verdict_then_the_table(folder, printed)
     it_is_quick()
     it_leaves_its_files(folder)
