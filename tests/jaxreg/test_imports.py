@@ -47,6 +47,7 @@ ROOMS = {
             "coupling",
             "claims",
             "path",
+            "combinations",
             "benchmark",
             "tpu_plan",
             "frameworks",
