@@ -85,29 +85,10 @@ def _prepare(config: CombinationsConfig) -> tuple[Study, list[Part]]:
     parts = planned(config, len(source.train.labels))
     for part in parts:
         sample.check(part.setup, source)
-        _check_images(part, source)
     folder = config.resume or open_folder(COMMAND, config.output)
     if config.resume is None:
         write_config(folder, COMMAND, config, {**facts, "data": config.data})
     return Study(config, source, folder), parts
-
-
-def _check_images(part: Part, source: Any) -> None:
-    """Raises if a network cannot take images of this size.
-
-    Raises:
-      ConfigError: with what it can take.
-    """
-    from experiments.config import ConfigError
-    from experiments.models.table import MODELS
-
-    row, (height, width) = MODELS[part.model], source.train.images.shape[1:3]
-    if min(height, width) < row.least:
-        raise ConfigError(
-            f"--models {row.name}: expected images of at least {row.least}×{row.least} pixels, "
-            f"{row.because}, got {height}×{width} of {source.name}, pooled; take a smaller --pool, "
-            f"or --models mlp"
-        )
 
 
 def _announced(study: Study, parts: Sequence[Part], console: Console) -> list[float]:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from experiments import options, provenance
 from experiments.combinations.penalties import NONE, PENALTIES, PenaltyName
-from experiments.config import ConfigError, check_model
+from experiments.errors import ConfigError
+from experiments.models import fit
 from experiments.models.table import MODELS, Name
 from experiments.paired.setup import Setup
 
@@ -172,7 +173,8 @@ def resolved(config: CombinationsConfig) -> CombinationsConfig:
     left = {name: value for name, value in wanted.items() if getattr(config, name) is None}
     config = dataclasses.replace(config, **left)
     for model in config.models or ():
-        check_model(model, "batch", config.dropout, config.batch_size or 0)
+        fit.check_parts(model, "batch", config.dropout)
+        fit.check_batches(model, "batch", None, config.batch_size or 0)
     if config.first_seed < (config.tuning_seeds or 0):
         raise ConfigError(
             f"--first-seed: expected at least {config.tuning_seeds}, since the seeds below it "
