@@ -6,6 +6,10 @@ and batches. It *holds* if the 95 % jackknife-t interval over seeds lies inside 
 hold here* if it lies wholly outside, and is *undecided* otherwise. Identities are judged without an
 interval, by the worst number, each beside a control that must differ.
 
+Five seeds are the rule. A claim that they leave undecided has as many as the width of its interval
+asks for: the number follows from the spread of a pilot, is written down where the claim is defined,
+and is then measured with fresh seeds, once, whatever comes out.
+
 What happens, in this order:
 
 1. `registry` chooses claims by name.
