@@ -13,9 +13,14 @@ from pathlib import Path
 import pytest
 
 from experiments import records
+from experiments.benchmark.suites import gpu
+from experiments.benchmark.suites.main import TUTORIAL, WARM
+from experiments.benchmark.timing import Timings
 from experiments.coupling.conclusions import conclude
 from experiments.coupling.describe import describe
 from experiments.coupling.results import results
+from experiments.path.describe import describe as describe_paths
+from experiments.path.results import results as paths
 from tests.processes import ran
 from tests.xla import environment_of_trainings
 
@@ -122,6 +127,33 @@ def test_the_table_of_experiments_is_what_the_records_give():
         f"here, {counts['undecided']} are undecided"
     ) in table
     assert f"{counts['holds']} hold here, {counts['does not hold here']} do not" in TEXT
+
+
+def test_what_came_out_of_the_path_is_what_its_records_give():
+    folder = ROOT / "experiments"
+    found = records.read(folder / "results" / "path")
+    summary = [record for record in found if record["event"] == "summary"][-1]
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    quoted = [line[2:] for line in text.splitlines() if line.startswith("> ")]
+    assert quoted == summary["answer"]
+    assert describe_paths(paths(found), {})["answer"] == summary["answer"]
+
+
+def test_what_a_gpu_gave_is_what_its_records_give():
+    table = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    samples = collections.defaultdict(list)
+    for sample in records.read(ROOT / "experiments" / "results" / "benchmark_gpu"):
+        samples[sample["contender"]].append(sample)
+    timings = Timings(samples)
+    peers = (TUTORIAL, gpu.EAGER, gpu.GRAPH)
+    a, b, c = (timings.ratio("epoch", peer, WARM).median for peer in peers)
+    seconds = timings.spread("epoch", WARM).median
+    assert f"takes {seconds:.3f} s, 1/{a:.0f} of PyTorch's tutorial, 1/{b:.0f} of" in table
+    assert f"1/{c:.1f} of that with its step as a CUDA graph" in table
+    a, b, c = (timings.ratio("process", peer, WARM).median for peer in peers)
+    assert f"the process 1/{a:.1f}, 1/{b:.1f} and 1/{c:.1f}." in table
+    vmapped = timings.ratio("epoch", gpu.VMAP, gpu.SWEEP).median
+    assert f"64 trainings at once take 1/{vmapped:.0f} of `torch.func.vmap`" in table
 
 
 def test_what_the_guide_for_contributors_names_is_there():
