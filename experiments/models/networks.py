@@ -115,6 +115,7 @@ class RNN(nn.Module):
     Attributes:
       hidden: width of the state.
       classes, norm, dropout, dtype: as of `MLP`.
+      unroll: writes the loop over rows out: slow to compile, and seen whole by XLA's cost analysis.
     """
 
     at_once: ClassVar[int | None] = PIECE
@@ -123,6 +124,7 @@ class RNN(nn.Module):
     norm: str = "none"
     dropout: Any = 0.0
     dtype: Any = jnp.float32
+    unroll: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, batch: Batch | None = None) -> jax.Array:
@@ -130,7 +132,7 @@ class RNN(nn.Module):
         rows = images.reshape(*images.shape[:2], -1)
         gates = dense(3 * self.hidden, self.dtype, "input", self.norm == "none")(rows)
         gates = normalised(self.norm, "norm", gates, batch)
-        x = GRU(self.dtype, name="gru")(gates)
+        x = GRU(self.dtype, self.unroll, name="gru")(gates)
         return dense(self.classes, self.dtype, "output")(dropout(x, self.dropout, batch, 1))
 
 
@@ -141,6 +143,7 @@ class GRU(nn.Module):
     """
 
     dtype: Any = jnp.float32
+    unroll: bool = False
 
     @nn.compact
     def __call__(self, gates: jax.Array) -> jax.Array:
@@ -157,7 +160,7 @@ class GRU(nn.Module):
             return new + z * (state - new), None
 
         start = jnp.zeros((len(gates), hidden), self.dtype)
-        return jax.lax.scan(step, start, jnp.swapaxes(gates, 0, 1))[0]
+        return jax.lax.scan(step, start, jnp.swapaxes(gates, 0, 1), unroll=self.unroll)[0]
 
 
 class Transformer(nn.Module):

@@ -58,6 +58,7 @@ class Model:
       least: pixels that an image has at least each way.
       because: why so many.
       small: whether its time goes into small matrix products: see `machine.compiled`.
+      efficiency: of the pace of a large matrix product, what its own operations reach on a CPU.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Model:
     least: int = 1
     because: str = ""
     small: bool = False
+    efficiency: float = 0.8
 
 
 def _mlp(sizes: Sizes) -> nn.Module:
@@ -133,10 +135,10 @@ TRAINED: dict[str, Model] = {
             "two 3×3 convolutions and a linear layer",
             "two convolutions",
             _cnn,
-            hidden="of its linear layer; the convolutions have an eighth and a quarter as many "
-            "channels",
+            hidden="of its linear layer, with an eighth and a quarter as many channels before it",
             least=4,
             because="which it halves twice",
+            efficiency=0.15,
         ),
         Model(
             "rnn",
@@ -144,6 +146,7 @@ TRAINED: dict[str, Model] = {
             "GRU over rows",
             _rnn,
             hidden="of the state",
+            efficiency=0.25,
         ),
         Model(
             "transformer",
@@ -154,6 +157,7 @@ TRAINED: dict[str, Model] = {
             norms=("layer", "batch", "none"),
             least=4,
             because="one for each patch",
+            efficiency=0.15,
         ),
     )
 }

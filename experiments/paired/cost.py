@@ -14,13 +14,13 @@ import jax.numpy as jnp
 from experiments import training
 from experiments.models import functions, start
 from experiments.models.layers import Batch
+from experiments.models.networks import RNN
+from experiments.models.table import MODELS
 from experiments.paired.sample import Source, network_of
 from experiments.paired.setup import Setup
 
 OVERHEAD = 3e-5
 """Seconds of a step beside its matrix products, on a CPU core."""
-EFFICIENCY, OF_CONVOLUTIONS = 0.8, 0.05
-"""Of the pace of a large matrix product, what small ones and small convolutions reach."""
 PREPARING = 2.5
 """Seconds of a program to trace, compile and draw."""
 SIDE = 1024
@@ -28,8 +28,7 @@ SIDE = 1024
 
 def of_step(setup: Setup, source: Source, pace: float) -> float:
     """Seconds of the arithmetic of one step; ``pace`` in FLOP/s of one device."""
-    efficiency = OF_CONVOLUTIONS if setup.model == "cnn" else EFFICIENCY
-    return step_flops(setup, source) / (efficiency * pace)
+    return step_flops(setup, source) / (MODELS[setup.model].efficiency * pace)
 
 
 def of_training(setup: Setup, source: Source, pace: float, looks: int = 1) -> float:
@@ -43,6 +42,8 @@ def of_training(setup: Setup, source: Source, pace: float, looks: int = 1) -> fl
 def step_flops(setup: Setup, source: Source) -> float:
     """FLOP of the gradient of one batch, as XLA counts them."""
     network = network_of(setup, source.classes)
+    if isinstance(network, RNN):
+        network = network.copy(unroll=True)  # of a loop, XLA counts one round
     height, width, channels = source.train.images.shape[1:]
     images = jax.ShapeDtypeStruct((setup.batch_size, height, width, channels), jnp.uint8)
     labels = jax.ShapeDtypeStruct((setup.batch_size,), jnp.int32)
