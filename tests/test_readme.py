@@ -122,11 +122,14 @@ def test_the_table_of_experiments_is_what_the_records_give():
     assert all(f"| {slope} |" in table for slope in slopes)
     claims = [r for r in records.read(folder / "results" / "claims") if r["event"] == "claim"]
     counts = collections.Counter(record["verdict"] for record in claims)
+    undecided = f"{counts['undecided']} undecided"
     assert (
         f"{counts['holds']} of {len(claims)} hold, {counts['does not hold here']} do not hold "
-        f"here, {counts['undecided']} are undecided"
+        f"here, {undecided}: "
     ) in table
-    assert f"{counts['holds']} hold here, {counts['does not hold here']} do not" in TEXT
+    assert (
+        f"{counts['holds']} hold here, {counts['does not hold here']} do not, {undecided}" in TEXT
+    )
 
 
 def test_what_came_out_of_the_path_is_what_its_records_give():

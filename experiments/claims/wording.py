@@ -55,12 +55,12 @@ def seeds_of(named: Sequence[tuple[str, Sequence[int]]]) -> str:
     """The seeds of most claims, and of those, by name, that have others.
 
     >>> seeds_of([("a", range(5)), ("b", range(200, 216)), ("c", range(5))])
-    '0 to 4 (200 to 215 b)'
+    '0 to 4 (b: 200 to 215)'
     """
     spans = {name: f"{seeds[0]} to {seeds[-1]}" for name, seeds in named}
     (most, _), *others = Counter(spans.values()).most_common()
     own = [
-        f"{span} {', '.join(name for name, its in spans.items() if its == span)}"
+        f"{', '.join(name for name, its in spans.items() if its == span)}: {span}"
         for span, _ in others
     ]
     return f"{most} ({'; '.join(own)})" if own else most
