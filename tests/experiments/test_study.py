@@ -424,10 +424,10 @@ def test_total_decay_is_the_sum_over_the_schedule():
 def test_a_data_set_of_other_images(tmp_path):
     """Not square, three channels, six classes."""
     generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (300, 9, 6, 3), dtype=np.uint8)
+    images = generator.integers(0, 256, (300, 9, 11, 3), dtype=np.uint8)
     split = Split(images, (np.arange(300) % 6).astype(np.int32))
     source = sample.source(Dataset("other", split, split, 6), 2)
-    assert source.train.images.shape == (225, 4, 3, 3)
+    assert source.train.images.shape == (225, 4, 5, 3)
     config = small("cnn", label_noise=0.1)
     swept = grids.points(config, "decoupled", [0.1], [1e-3], "rate", [0])
     found = PairedTrainings(config, "decoupled", source, (0,)).run(swept)
