@@ -69,7 +69,7 @@ class CombinationsConfig:
     """Share of the training labels that are wrong; 0.2 if not given."""
 
     hidden: int | None = None
-    """Width of the hidden layer; 128 if not given, 32 of other networks than the MLP."""
+    """Width of the hidden layer; 128 if not given, 64 of other networks than the MLP."""
 
     dropout: float = 0.5
     """Share of units that are zero in a step, where there is Dropout."""
@@ -127,8 +127,8 @@ EPOCHS: dict[str, dict[str, float]] = {
     "full": {"mlp": 20.0, "other": 10.0},
 }
 HIDDEN: dict[str, dict[str, int]] = {
-    "standard": {"mlp": 128, "other": 32},
-    "quick": {"mlp": 128, "other": 32},
+    "standard": {"mlp": 128, "other": 64},
+    "quick": {"mlp": 128, "other": 64},
     "full": {"mlp": 128, "other": 128},
 }
 """Of the MLP and of other networks, whose steps take longer."""

@@ -24,9 +24,7 @@ from experiments.paired.sample import Sample, Source, draw_sample, network_of
 from experiments.paired.setup import STRETCHES, Setup
 from experiments.paired.trainings import drawn_by
 
-IMAGES = 64
-ROUNDING = 1e-3
-"""Of logits, when a weight is doubled: what is added to variances takes part in it."""
+IMAGES, LARGE, ROUNDING = 64, 1e3, 1e-3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,6 +49,7 @@ class CombinedTrainings:
             `penalties.NOTHING`, and ``seed``, a place in ``seeds``.
           **options: of `jaxreg.sweep`.
         """
+        _ = self.invariant  # in the program, where it is needed, nothing can be tried any more
         return jaxreg.sweep(self, points, self.sample, **options)
 
     @functools.cached_property
@@ -170,23 +169,24 @@ def zeros(params: Any) -> jax.Array:
 
 
 def scale_invariant(network: Any, params: Any, images: np.ndarray) -> tuple[str, ...]:
-    """The names of the weights that can be doubled without changing a logit of a batch."""
+    """The names of the weights that can be doubled without changing a logit of a batch: of large
+    weights, beside whose variances what is added to them is nothing."""
     apply = jax.jit(training_apply(network))
     scaled = training.pixels(jnp.asarray(images), jnp.float32)
-    before = apply(params, scaled)
-    names = [name for name, on in named(jaxreg.weights.mask(params)).items() if on]
-    return tuple(name for name in names if _same(apply(_doubled(params, name), scaled), before))
+
+    def is_invariant(name: str) -> bool:
+        one, other = (apply(_times(params, name, factor), scaled) for factor in (LARGE, 2 * LARGE))
+        return float(jnp.max(jnp.abs(one - other))) <= ROUNDING * float(jnp.max(jnp.abs(other)))
+
+    weights = named(jaxreg.weights.mask(params))
+    return tuple(name for name, on in weights.items() if on and is_invariant(name))
 
 
-def _doubled(params: Any, doubled: str) -> Any:
+def _times(params: Any, chosen: str, factor: float) -> Any:
+    """The parameters, one of them multiplied."""
     leaves, structure = jax.tree.flatten(params)
-    factors = [1 + (name == doubled) for name in named(params)]
+    factors = [factor if name == chosen else 1.0 for name in named(params)]
     return structure.unflatten([f * w for f, w in zip(factors, leaves, strict=True)])
-
-
-def _same(one: Any, other: Any) -> bool:
-    scale = float(jnp.max(jnp.abs(other)))
-    return float(jnp.max(jnp.abs(one - other))) <= ROUNDING * scale
 
 
 def points(
