@@ -122,8 +122,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {**STANDARD, "seeds": 3, "pool": 1, "examples": ALL, "label_noise": 0.0},
 }
 EPOCHS: dict[str, dict[str, float]] = {
-    "standard": {"mlp": 30.0, "other": 10.0},
-    "quick": {"mlp": 30.0, "other": 10.0},
+    "standard": {"mlp": 30.0, "other": 8.0},
+    "quick": {"mlp": 30.0, "other": 8.0},
     "full": {"mlp": 20.0, "other": 10.0},
 }
 HIDDEN: dict[str, dict[str, int]] = {
