@@ -10,6 +10,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments import records
@@ -21,6 +22,7 @@ from experiments.coupling.describe import describe
 from experiments.coupling.results import results
 from experiments.path.describe import describe as describe_paths
 from experiments.path.results import results as paths
+from experiments.statistics.resample import estimate
 from tests.processes import ran
 from tests.xla import environment_of_trainings
 
@@ -157,6 +159,26 @@ def test_what_a_gpu_gave_is_what_its_records_give():
     assert f"the process 1/{a:.1f}, 1/{b:.1f} and 1/{c:.1f}." in table
     vmapped = timings.ratio("epoch", gpu.VMAP, gpu.SWEEP).median
     assert f"64 trainings at once take 1/{vmapped:.0f} of `torch.func.vmap`" in table
+
+
+def test_the_accuracies_of_networks_are_what_their_records_give():
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    runs = collections.defaultdict(list)
+    for record in records.read(ROOT / "experiments" / "results" / "models"):
+        settings = record["settings"]
+        assert (settings["optimizer"], settings["schedule"]) == ("adam", "cosine")
+        assert (settings["strength"], settings["coupling"]) == (5e-5, "loss")
+        runs[tuple(v for name, v in settings.items() if name != "seed")].append(record)
+    rows = re.findall(r"^\| `--model (\w+) (.*)` \| (.* ± .*) \|$", text, re.MULTILINE)
+    assert len(rows) == len(runs) == 8
+    for (model, given, shown), same in zip(rows, runs.values(), strict=True):
+        settings = same[0]["settings"]
+        options = shlex.split(given)
+        for option, value in zip(options[::2], options[1::2], strict=True):
+            assert str(settings[option[2:].replace("-", "_")]) == value
+        assert settings["model"] == model
+        accuracies = 100 * np.array([record["accuracy"] for record in same])
+        assert estimate(lambda seeds, a=accuracies: a[seeds].mean(), len(same)).show() == shown
 
 
 def test_what_the_guide_for_contributors_names_is_there():
