@@ -39,6 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("JAXREG_CACHE_DIR", str(cache.mkdir("programs")))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: some tests wait, for a process or a browser."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_finish() -> None:
     """What importing and collecting made stays: the collector need not look through it again."""
     gc.collect()

@@ -34,7 +34,7 @@ class CombinationsConfig:
     transformer: two blocks, plain is with LayerNorm. If not given: mlp cnn."""
 
     penalties: tuple[PenaltyName, ...] | None = None
-    """l2: in the loss. decoupled: decay beside the step. l1, elastic_net: by the proximal operator
+    """l2: in the loss. decay: beside the step. l1, elastic_net: by the proximal operator
     after the step. max_norm: projected after the step, on what comes into each unit. None of them
     (none) is always there. If not given: all."""
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-PenaltyName = Literal["none", "l2", "decoupled", "l1", "elastic_net", "max_norm"]
+PenaltyName = Literal["none", "l2", "decay", "l1", "elastic_net", "max_norm"]
 Numbers = Mapping[str, float]
 
 NOTHING: Numbers = {
@@ -67,8 +67,12 @@ PENALTIES: dict[str, Combined] = {
     "l2": Combined(
         "L2 in the loss", "λ·Σw²", "λ", lambda s: {"loss": s}, (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
     ),
-    "decoupled": Combined(
-        "decoupled", "w ← w − η_t·ω·w", "ω", lambda s: {"rate": s}, (6e-3, 2e-2, 6e-2, 2e-1, 6e-1)
+    "decay": Combined(
+        "decoupled decay",
+        "w ← w − η_t·ω·w",
+        "ω",
+        lambda s: {"rate": s},
+        (6e-3, 2e-2, 6e-2, 2e-1, 6e-1),
     ),
     "l1": Combined(
         "L1 by its prox", "λ·Σ|w|", "λ", lambda s: {"l1": s}, (5e-5, 1.5e-4, 5e-4, 1.5e-3, 5e-3)

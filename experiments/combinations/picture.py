@@ -20,7 +20,7 @@ from experiments.combinations.penalties import PENALTIES
 COLOURS = {
     "none": "#6b7280",
     "l2": "#0072B2",
-    "decoupled": "#56B4E9",
+    "decay": "#56B4E9",
     "l1": "#D55E00",
     "elastic_net": "#E69F00",
     "max_norm": "#009E73",

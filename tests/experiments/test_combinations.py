@@ -135,7 +135,7 @@ def test_the_document_has_every_number_of_the_records(known):
 
 SETUP = Setup("mlp", "momentum", "cosine", "weights", 30, 0.0, 10, 14.0, 4, "none")
 RATE = 0.1
-STRENGTHS = {"l2": 0.02, "decoupled": 0.4, "l1": 0.004, "elastic_net": 0.002, "max_norm": 0.5}
+STRENGTHS = {"l2": 0.02, "decay": 0.4, "l1": 0.004, "elastic_net": 0.002, "max_norm": 0.5}
 
 
 def gradient(p: Any, x: np.ndarray, labels: np.ndarray) -> tuple[float, Any]:
