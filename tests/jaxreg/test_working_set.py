@@ -79,6 +79,7 @@ PATHS = {
 def test_on_working_sets_the_whole_problem_is_solved(name: str, monkeypatch: pytest.MonkeyPatch):
     penalty, largest = PATHS[name]
     monkeypatch.setattr(working_set, "SMALLEST", 1)
+    monkeypatch.setattr(working_set, "PARTS", (6, 2))  # each size is a program
     chosen, choose = [], working_set._set_of
     monkeypatch.setattr(working_set, "_set_of", lambda *a: chosen.append(a) or choose(*a))
     strengths = np.geomspace(largest, 0.03 * largest, 6)
