@@ -137,8 +137,8 @@ class Study:
 
         def on_chunk(rows: slice, found: Mapping[str, Any]) -> None:
             each = [jax.tree.map(lambda a, i=i: a[i], found) for i in range(rows.stop - rows.start)]
-            append(self.folder, *map(_record, [part.id] * len(each), [event] * len(each),
-                                     runs[rows], each))  # fmt: skip
+            pairs = zip(runs[rows], each, strict=True)
+            append(self.folder, *[_record(part.id, event, run, one) for run, one in pairs])
             advance(part.id, before + rows.stop, self.count(part))
 
         options: Any = {"keep": False, "on_chunk": on_chunk, "start": done}

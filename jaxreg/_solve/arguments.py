@@ -39,9 +39,9 @@ def _is_of_module(leaf: Leaf) -> bool:
 
 
 def _fault(arg: Any) -> tuple[str, str] | None:
-    """What is wrong with an argument, and the way out."""
+    """What is wrong with an argument, and the way out; a tuple of numbers may be axes."""
     leaves = jax.tree.leaves(arg)
-    if isinstance(arg, list | tuple) and len(leaves) > 1 and all(map(_is_number, leaves)):
+    if isinstance(arg, list) and len(leaves) > 1 and all(map(_is_number, leaves)):
         return brief(arg), "make it one: jnp.asarray(…)"
     for leaf in leaves:
         if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biufc":

@@ -83,8 +83,8 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
         return state.going & ~near & (state.steps < limits.steps)
 
     dtype = vectors.dtype_of(start)
-    known = [jnp.asarray(x, dtype) for x in (limits.step, limits.growth, limits.scale)]
-    first = iteration.first(start, *known, newton_at=limits.newton_at)
+    numbers = [jnp.asarray(x, dtype) for x in (limits.step, limits.growth, limits.scale)]
+    first = iteration.first(start, *numbers, newton_at=limits.newton_at)
     first = vectors.varying(first, (start, problem.data_loss(start, data), data.penalty))
     if limits.known is not None:
         first = vectors.varying(_begun(problem, first, limits.known, data), first)

@@ -365,6 +365,15 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
 }
 
 
+def test_axes_and_settings_in_a_tuple_are_handed_to_the_loss():
+    def loss(w: Any, x: Any, axes: Any, rates: Any) -> Any:
+        return rates[0] * jnp.sum(jnp.square(x * w - 1), axes) + rates[1] * jnp.sum(w**2)
+
+    x = np.full((2, 16), 2.0, np.float32)
+    found = solve(loss, 0.1 * l1, ZEROS, x, (0, 1), (0.5, 1.0))
+    np.testing.assert_allclose(found.params, (2.0 - 0.05) / 5, rtol=1e-5)  # 10 w = 4 − 0.1
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_call_is_told_what_to_write(name: str):
     call, error, text = WRONG[name]
