@@ -5,13 +5,12 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from experiments import study as studies
 from experiments.combinations.config import (
     AROUND,
     CombinationsConfig,
@@ -20,21 +19,9 @@ from experiments.combinations.config import (
     planned,
     resolved,
 )
-from experiments.command import INTERRUPTED, run_command
+from experiments.command import run_command
 from experiments.data import load
-from experiments.formatting import in_minutes
-from experiments.options import going_on
-from experiments.progress import progress
-from experiments.provenance import how_it_was_made
-from experiments.records import (
-    append,
-    is_finished,
-    open_folder,
-    read,
-    read_config,
-    reopen_folder,
-    write_config,
-)
+from experiments.records import append, read
 
 if TYPE_CHECKING:
     from experiments.combinations.conduct import Study
@@ -46,34 +33,12 @@ FILES = ("config.json", "records.jsonl", "combinations.png", "combinations.md", 
 
 def main(config: CombinationsConfig) -> None:
     """Says what it will do, trains, prints what came out, and draws it."""
-    started = time.perf_counter()
-    study, parts = _prepare(config)
-    console = Console()
-    if is_finished(study.folder):
-        _draw(study, parts, console)
-        return
-    append(study.folder, {"event": "start", "config": vars(study.config)})
-    seconds = _announced(study, parts, console)
-    finished = True
-    try:
-        shares = {part.id: share for part, share in zip(parts, seconds, strict=True)}
-        with progress(shares, console, "compiling") as advance:
-            study.conduct(parts, advance)
-    except KeyboardInterrupt:
-        finished = False
-    took = time.perf_counter() - started
-    append(study.folder, {"event": "stop", "finished": finished, "seconds": took})
-    _draw(study, parts, console, record=True)
-    if not finished:
-        print(f"Go on: python -m experiments.combinations --resume {study.folder}")
-        sys.exit(INTERRUPTED)
+    studies.carry_out(KIND, config)
 
 
 def _prepare(config: CombinationsConfig) -> tuple[Study, list[Part]]:
     """Everything that can go wrong before training: options, device, data, folder."""
-    if config.resume is not None:
-        config = going_on(config, reopen_folder(config.resume, COMMAND), AROUND)
-    config = resolved(config)
+    config = resolved(studies.settings(config, COMMAND, AROUND))
     dataset = load(config.data)
     from experiments import machine
 
@@ -85,24 +50,23 @@ def _prepare(config: CombinationsConfig) -> tuple[Study, list[Part]]:
     parts = planned(config, len(source.train.labels))
     for part in parts:
         sample.check(part.setup, source)
-    folder = config.resume or open_folder(COMMAND, config.output)
-    if config.resume is None:
-        write_config(folder, COMMAND, config, {**facts, "data": config.data})
+    folder = studies.folder(config, COMMAND, {**facts, "data": config.data})
     return Study(config, source, folder), parts
 
 
-def _announced(study: Study, parts: Sequence[Part], console: Console) -> list[float]:
+def _announce(study: Study, parts: Sequence[Part], console: Console) -> dict[str, float]:
     """Prints what will be trained; about how many seconds each part will take."""
     from experiments.combinations import cost, tables
 
     counts = {part.id: study.count(part) for part in parts}
     seconds = cost.estimates(parts, counts, study.source)
     console.print(tables.plan(parts, counts, seconds), highlight=False)
-    console.print(f"About {in_minutes(sum(seconds))} in all.", highlight=False)
-    return seconds
+    found = {part.id: estimate for part, estimate in zip(parts, seconds, strict=True)}
+    console.print(studies.in_all(found), highlight=False)
+    return found
 
 
-def _draw(study: Study, parts: Sequence[Part], console: Console, record: bool = False) -> None:
+def _draw(study: Study, parts: Sequence[Part], console: Console, record: bool) -> None:
     """The answer, the tables and the picture, of whatever there is."""
     from experiments.combinations import page, picture, tables
     from experiments.combinations.describe import describe
@@ -111,11 +75,10 @@ def _draw(study: Study, parts: Sequence[Part], console: Console, record: bool = 
     records = read(study.folder)
     found = [each for each in results(records) if any(map(each.has, each.errors))]
     if not found:
-        done = sum(record["event"] in ("tried", "run") for record in records)
-        print(f"Stopped after {done:,} trainings, before anything had all its seeds.")
-        print(f"Saved {study.folder}/ (config.json, records.jsonl)")
+        print(studies.nothing(KIND, study, "penalty"))
+        studies.print_saved(study, FILES)
         return
-    note = _note(records, study, parts)
+    note = studies.note(KIND, study, parts)
     content = describe(found, _made(study, records), note)
     if record:
         append(study.folder, {"event": "summary", **_summary(content)})
@@ -130,17 +93,7 @@ def _draw(study: Study, parts: Sequence[Part], console: Console, record: bool = 
         console.print(tables.errors(model))
     if any(model["ordering"] for model in content["models"]):
         console.print(tables.ordering(content["models"]))
-    left = [name for name in FILES if (study.folder / name).exists()]
-    print(f"Saved {study.folder}/ ({', '.join(left)})")
-
-
-def _note(records: Sequence[dict[str, Any]], study: Study, parts: Sequence[Part]) -> str:
-    """What the reader must know first: that the study is not finished."""
-    if is_finished(study.folder):
-        return ""
-    done = sum(record["event"] in ("tried", "run") for record in records)
-    begun = sum(record["event"] == "part" for record in records)
-    return f"Stopped after {done:,} trainings, in program {begun} of {len(parts)}."
+    studies.print_saved(study, FILES)
 
 
 def _summary(content: Content) -> dict[str, Any]:
@@ -149,21 +102,19 @@ def _summary(content: Content) -> dict[str, Any]:
 
 def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
     """How it was made, for the page."""
-    runs = [record for record in records if record["event"] in ("tried", "run")]
-    diverged = sum(record["diverged"] for record in runs)
     source, config = study.source, study.config
-    held = f"{len(source.validation.labels):,} images choose, {len(source.test.labels):,} test"
     noise = f", {100 * (config.label_noise or 0):g} % of the labels wrong"
     trained = {part["setup"]["examples"] for part in records if part["event"] == "part"}
     images = ", ".join(f"{count:,}" for count in sorted(trained))
-    return {
-        "trainings": f"{len(runs):,}, {diverged:,} diverged",
+    rows = {
         "seeds": f"{', '.join(map(str, study.seeds))}; strengths are chosen on "
         f"{', '.join(map(str, study.tuning_seeds))}",
-        "data": f"{source.name}: {images} images train{noise}; {held}",
-        **how_it_was_made(read_config(study.folder), records, command_line(config)),
+        "data": f"{source.name}: {images} images train{noise}; {studies.held(source)}",
     }
+    return studies.made(KIND, study, rows, command_line(config))
 
+
+KIND = studies.Kind(COMMAND, _prepare, _announce, _draw, ("tried", "run"), "part", "program")
 
 if __name__ == "__main__":
     run_command(COMMAND, main, CombinationsConfig)

@@ -5,8 +5,6 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +12,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.command import INTERRUPTED, run_command
-from experiments.coupling.config import StudyConfig, command_line, from_record, planned, resolved
+from experiments import study as studies
+from experiments.command import run_command
+from experiments.coupling.config import AROUND, StudyConfig, command_line, planned, resolved
 from experiments.data import load
-from experiments.formatting import in_minutes, in_seconds
-from experiments.progress import progress
-from experiments.provenance import how_it_was_made
-from experiments.records import (
-    append,
-    is_finished,
-    open_folder,
-    read,
-    read_config,
-    reopen_folder,
-    write_config,
-)
+from experiments.formatting import in_seconds
+from experiments.records import append, read
 
 if TYPE_CHECKING:
     from experiments.coupling.conduct import Study
@@ -36,68 +25,45 @@ if TYPE_CHECKING:
     from experiments.coupling.regimes import Panel
 
 COMMAND = "coupling"
+FILES = ("config.json", "records.jsonl", "heatmaps.png", "report.html")
 
 
 def main(config: StudyConfig) -> None:
     """Says what it will do, trains, prints what came out, and writes the page."""
-    started = time.perf_counter()
-    study, panels = _prepare(config)
-    console = Console()
-    if is_finished(study.folder):
-        _draw(study, len(panels), console)
-        return
-    append(study.folder, {"event": "start", "config": vars(study.config)})
-    seconds = _estimates(study, panels)
-    console.print(_plan(study, panels, seconds), _duration(seconds), highlight=False)
-    finished = True
-    try:
-        shares = dict(zip([p.id for p in panels], seconds, strict=True))
-        with progress(shares, console, "the coarse pass") as advance:
-            study.conduct(panels, advance)
-    except KeyboardInterrupt:
-        finished = False
-    took = time.perf_counter() - started
-    append(study.folder, {"event": "stop", "finished": finished, "seconds": took})
-    _draw(study, len(panels), console, record=True)
-    if not finished:
-        print(f"Go on: python -m experiments.coupling --resume {study.folder}")
-        sys.exit(INTERRUPTED)
+    studies.carry_out(KIND, config)
 
 
 def _prepare(config: StudyConfig) -> tuple[Study, list[Panel]]:
     """Everything that can go wrong before training: options, device, data, folder."""
-    if config.resume is not None:
-        config = from_record(reopen_folder(config.resume, COMMAND), config)
-    config = resolved(config)
+    config = resolved(studies.settings(config, COMMAND, AROUND))
     panels = planned(config)
     dataset = load(config.data)
-    facts = _devices(config)
+    from experiments import machine
+
+    facts = machine.every_device(config.platform, config.compilation_cache)
     from experiments.coupling.conduct import Study
     from experiments.paired import sample
 
     source = sample.source(dataset, config.pool)
     for panel in panels:
         sample.check(panel.setup, source)
-    folder = config.resume or open_folder(COMMAND, config.output)
-    if config.resume is None:
-        write_config(folder, COMMAND, config, facts)
+    folder = studies.folder(config, COMMAND, {**facts, "data": config.data})
     return Study(config, source, folder), panels
 
 
-def _estimates(study: Study, panels: Sequence[Panel]) -> list[float]:
-    """About how many seconds each panel will take."""
+def _announce(study: Study, panels: Sequence[Panel], console: Console) -> dict[str, float]:
+    """Prints what will be trained; about how many seconds each panel will take."""
     from experiments.coupling import cost
     from experiments.paired.cost import pace
 
     here = pace()
-    return [cost.seconds(p, study.source, study.count(p), here) for p in panels]
-
-
-def _devices(config: StudyConfig) -> dict[str, Any]:
-    """A device for each core, or those asked for; what they are, for the records."""
-    from experiments import machine
-
-    return {**machine.every_device(config.platform, config.compilation_cache), "data": config.data}
+    found = {p.id: cost.seconds(p, study.source, study.count(p), here) for p in panels}
+    text = (
+        f"{studies.in_all(found)} Each heat map is one program; a coarse pass with a seed of its "
+        f"own finds its grid first."
+    )
+    console.print(_plan(study, panels, [*found.values()]), text, highlight=False)
+    return found
 
 
 def _plan(study: Study, panels: Sequence[Panel], seconds: Sequence[float]) -> Table:
@@ -121,14 +87,7 @@ def _plan(study: Study, panels: Sequence[Panel], seconds: Sequence[float]) -> Ta
     return table
 
 
-def _duration(seconds: Sequence[float]) -> str:
-    return (
-        f"About {in_minutes(sum(seconds))} in all. Each heat map is one program; a coarse pass "
-        f"with a seed of its own finds its grid first."
-    )
-
-
-def _draw(study: Study, panels: int, console: Console, record: bool = False) -> None:
+def _draw(study: Study, panels: Sequence[Panel], console: Console, record: bool) -> None:
     """The answer, the statistics and the page, of whatever there is."""
     from experiments.coupling.conclusions import conclude
     from experiments.coupling.describe import describe
@@ -141,8 +100,8 @@ def _draw(study: Study, panels: int, console: Console, record: bool = False) -> 
     if not found:
         print(f"Stopped before the first heat map. Saved {study.folder}/ (config.json)")
         return
-    note = _note(records, study, panels)
-    content = describe(conclude(found), _made(study, records), note)
+    note = studies.note(KIND, study, panels)
+    content = describe(conclude(found), _made(study), note)
     if record:
         append(study.folder, {"event": "summary", **_summary(content)})
     write(content, study.folder / "report.html")
@@ -151,17 +110,7 @@ def _draw(study: Study, panels: int, console: Console, record: bool = False) -> 
         if line:
             console.print(line, highlight=False)
     console.print(_statistics(content))
-    files = "config.json, records.jsonl, heatmaps.png, report.html"
-    print(f"Saved {study.folder}/ ({files})")
-
-
-def _note(records: Sequence[dict[str, Any]], study: Study, panels: int) -> str:
-    """What the reader must know first: that the study is not finished."""
-    if is_finished(study.folder):
-        return ""
-    done = sum(record["event"] == "run" for record in records)
-    begun = sum(record["event"] == "grid" for record in records)
-    return f"Stopped after {done:,} trainings, in heat map {begun} of {panels}."
+    studies.print_saved(study, FILES)
 
 
 def _summary(content: StudyContent) -> dict[str, Any]:
@@ -174,18 +123,14 @@ def _summary(content: StudyContent) -> dict[str, Any]:
     return {**kept, "statistics": statistics}
 
 
-def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _made(study: Study) -> dict[str, str]:
     """How it was made, for the page."""
-    runs = [record for record in records if record["event"] == "run"]
-    diverged = sum(record["diverged"] for record in runs)
     source = study.source
-    held = f"{len(source.validation.labels):,} images choose, {len(source.test.labels):,} test"
-    return {
-        "trainings": f"{len(runs):,}, {diverged:,} diverged",
+    rows = {
         "seeds": ", ".join(map(str, study.seeds)),
-        "data": f"{source.name}: {held}",
-        **how_it_was_made(read_config(study.folder), records, command_line(study.config)),
+        "data": f"{source.name}: {studies.held(source)}",
     }
+    return studies.made(KIND, study, rows, command_line(study.config))
 
 
 def _statistics(content: StudyContent) -> Table:
@@ -213,6 +158,10 @@ def _measured(statistic: StatisticContent | None) -> str:
     expected = f" ({statistic['expected']})" if statistic["expected"] else ""
     return statistic["measured"] + expected
 
+
+KIND = studies.Kind(
+    COMMAND, _prepare, _announce, _draw, ("run",), "grid", "heat map", "the coarse pass"
+)
 
 if __name__ == "__main__":
     run_command(COMMAND, main, StudyConfig)

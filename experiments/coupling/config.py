@@ -235,15 +235,6 @@ def _count(low: float, high: float, ratio: float) -> int:
     return math.floor(math.log(high / low) / math.log(ratio) + 1e-9) + 1
 
 
-def from_record(content: dict[str, Any], resumed: StudyConfig) -> StudyConfig:
-    """The settings of a study that goes on, as its ``config.json`` has them.
-
-    Raises:
-      ConfigError: if other settings were given beside ``--resume``.
-    """
-    return options.going_on(resumed, content, AROUND)
-
-
 def command_line(config: StudyConfig) -> str:
     """The command that makes the same study.
 

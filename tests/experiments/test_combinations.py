@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from experiments import study as studies
 from experiments.combinations import __main__ as combinations
 from experiments.combinations import findings, tables
 from experiments.combinations.config import CombinationsConfig, planned, resolved
@@ -244,7 +245,7 @@ def stopped_on_the_way(monkeypatch) -> None:
 
         yield advance
 
-    monkeypatch.setattr(combinations, "progress", interrupting)
+    monkeypatch.setattr(studies, "progress", interrupting)
 
 
 def test_a_study_that_is_stopped_goes_on(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments import study as studies
 from experiments.path import __main__ as path
 from experiments.path.config import PathConfig
 from experiments.path.measures import MEASURES
@@ -54,7 +55,7 @@ def stopped_on_the_way(monkeypatch) -> None:
 
         yield advance
 
-    monkeypatch.setattr(path, "progress", interrupting)
+    monkeypatch.setattr(studies, "progress", interrupting)
 
 
 def test_a_study_that_is_stopped_goes_on_and_is_the_one_that_was_not(

@@ -39,7 +39,7 @@ ROOMS = {
     "experiments": (
         *("__init__", "formatting", "verdicts", "provenance", "progress", "errors"),
         *("decay_form", "forms", "models"),
-        *("config", "options", "data", "records", "command", "__main__"),
+        *("config", "options", "data", "records", "command", "study", "__main__"),
         *("training", "machine", "devices", "problem", "runs", "sweeping"),
         *("curves", "page", "statistics", "paired"),
         *(
