@@ -31,6 +31,7 @@ The map of the house, from the ground up:
   `LeafAudit`.
 - many trainings as one program: `sweep(train, points)` over a `grid`, which returns a `Sweep`;
   `lower_sweep` is its program, for devices that need not be here.
+- `jaxreg.tune`: which strength, by cross-validation and other ways, each with a `tune.Choice`.
 - `jaxreg.diagnostics`: norms, sparsity, ranks, angles, the distance from a solution.
 - `jaxreg.prox`: the operators of one array. `jaxreg.convert`: λ in the terms of PyTorch, optax,
   Keras, scikit-learn and the papers.
@@ -45,6 +46,7 @@ from jaxreg import convert as convert
 from jaxreg import diagnostics as diagnostics
 from jaxreg import prox as prox
 from jaxreg import testing as testing
+from jaxreg import tune as tune
 from jaxreg._audit.record import Audit as Audit
 from jaxreg._audit.record import LeafAudit as LeafAudit
 from jaxreg._audit.run import audit as audit

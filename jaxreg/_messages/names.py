@@ -16,6 +16,7 @@ NAMESPACES = (
     "jaxreg.convert",
     "jaxreg.diagnostics",
     "jaxreg.testing",
+    "jaxreg.tune",
 )
 
 HERE = {

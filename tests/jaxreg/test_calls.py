@@ -13,12 +13,12 @@ import optax
 import pytest
 
 import jaxreg
-from jaxreg import convert, diagnostics, l1, l2, prox, testing
+from jaxreg import convert, diagnostics, l1, l2, prox, testing, tune
 from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._messages.names import HERE
 
-NAMESPACES = (jaxreg, convert, diagnostics, prox, testing)
+NAMESPACES = (jaxreg, convert, diagnostics, prox, testing, tune)
 FUNCTIONS = {
     f"{space.__name__}.{name}": function
     for space in NAMESPACES

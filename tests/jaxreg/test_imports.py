@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator
 import pytest
 
 import jaxreg
-from jaxreg import convert, diagnostics, prox, testing
+from jaxreg import convert, diagnostics, prox, testing, tune
 from jaxreg._select.rules import Where
 from tests.processes import ran
 
@@ -33,7 +33,7 @@ ROOMS = {
         "_catalogue",  # 3: the penalties
         *("_objective", "diagnostics"),  # 4: the loss in parts, and what is measured
         *("_transforms", "convert", "_solve"),  # 5: optax, other conventions, solutions
-        *("testing", "_audit", "_sweep"),  # 6: tools
+        *("testing", "_audit", "_sweep", "tune"),  # 6: tools
         "__init__",  # 7: the public names
     ),
     "experiments": (
@@ -161,9 +161,11 @@ def test_the_core_imports_jax_alone(core):
 
 
 def test_everything_else_imports_jax_and_optax_alone():
-    rest = set(ROOMS["jaxreg"]) - set(CORE)
+    rest = set(ROOMS["jaxreg"]) - set(CORE) - {"tune"}
     assert set().union(*map(outside, in_rooms(rest))) <= {"jax", "numpy", "optax"}
     assert "optax" not in outside("jaxreg.testing.__init__")
+    extra = {"jax", "numpy", "optax", "optuna", "matplotlib"}  # the latter two where they are used
+    assert set().union(*map(outside, in_rooms({"tune"}))) <= extra
 
 
 def test_the_curves_import_no_jax():
@@ -185,14 +187,14 @@ HEAVY = {
 
 
 def test_importing_jaxreg_and_its_testing_loads_jax_and_optax_and_nothing_heavier():
-    loaded = loaded_by("import jaxreg, jaxreg.testing")
+    loaded = loaded_by("import jaxreg, jaxreg.testing, jaxreg.tune")
     assert {"jax", "optax", "numpy"} <= loaded
     assert not loaded & HEAVY
 
 
 # --- public names ---
 
-NAMESPACES = (jaxreg, prox, convert, diagnostics, testing)
+NAMESPACES = (jaxreg, prox, convert, diagnostics, testing, tune)
 
 
 def public(namespace: types.ModuleType) -> dict[str, object]:
