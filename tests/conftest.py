@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import sys
 
 import pytest
 
@@ -17,10 +18,13 @@ from tests.xla import HURRY, ONE_THREAD
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", HURRY)
 os.environ |= ONE_THREAD
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
 import jax
 from jax._src.interpreters import mlir
 
+# Also where a shell says otherwise: some sixty processes start, and tests take 10 s to compile.
+sys.dont_write_bytecode = False
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_traceback_in_locations_limit", 0)  # which source a line of HLO came from
 mlir.make_ir_context = functools.cache(mlir.make_ir_context)  # a fifth of a small program's time

@@ -118,27 +118,27 @@ def train(name: str, coupling: str, dtype: str, images: training.Images):
 
 
 FIVE_SEEDS = """
-import json
+import itertools, json
 from experiments import runs
 from experiments.config import Config, resolved
 from experiments.data import load
 
 run = runs.build(resolved(Config()), load("mnist"))
 for seed in range(5):
-    *_, last = run.epochs(seed)
-    print(json.dumps([last.metrics["loss"], last.metrics["accuracy"]]))
+    *_, second = itertools.islice(run.epochs(seed), 2)
+    print(json.dumps([second.metrics["loss"], second.metrics["accuracy"]]))
 """
 
 
-def test_five_epochs_of_five_seeds_agree_with_torch():
-    """Means of loss and accuracy after five epochs differ by less than three standard errors.
+def test_two_epochs_of_five_seeds_agree_with_torch():
+    """Means of loss and accuracy after two epochs differ by less than three standard errors.
 
     In a process with one device, as users have it: beside seven others it takes twice as long.
     """
     printed = ran([sys.executable, "-c", FIVE_SEEDS], env=environment_of_trainings()).stdout
     ours = np.array([json.loads(line) for line in printed.splitlines()])
     pairs = zip(SEEDS["sgd"]["losses"], SEEDS["sgd"]["accuracies"], strict=True)
-    torch = np.array([(losses[-1], accuracies[-1] / 100) for losses, accuracies in pairs])
+    torch = np.array([(losses[1], accuracies[1] / 100) for losses, accuracies in pairs])
     error = np.sqrt(ours.var(0, ddof=1) / len(ours) + torch.var(0, ddof=1) / len(torch))
     difference = np.abs(ours.mean(0) - torch.mean(0))
     assert (difference < 3 * error).all(), (ours.mean(0), torch.mean(0), error)
