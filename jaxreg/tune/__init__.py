@@ -32,8 +32,9 @@ With a dictionary of parameters:
 ...     return losses(jax.lax.fori_loop(0, 200, step, start))
 >>> x = jnp.asarray(np.random.default_rng(0).normal(size=(30, 8)), jnp.float32)
 >>> y = 0.3 * x[:, 0] + jnp.asarray(np.random.default_rng(1).normal(size=30), jnp.float32)
->>> jax.jit(train)({"strength": 0.1}, tune.holdout(30)[0], x, y).shape
-(30,)
+>>> choice = tune.cross_validate(train, grid(strength=tune.strengths(1e-2, 10, 4)), x, y, folds=3)
+>>> round(choice.strength, 3)
+1.0
 
 With Flax Linen and optax, mini-batches and a seed:
 
@@ -60,6 +61,7 @@ With Flax Linen and optax, mini-batches and a seed:
 
 The parts:
 
+- `cross_validate`: folds × candidates × seeds as one sweep.
 - the splits: `folds` and `holdout` make the weights: equal, stratified, grouped, repeated.
 - the strengths: `strengths`, in equal steps of the logarithm, if wished with a 0.
 - the answer: a `Choice`: prints as a table, draws as one picture.
@@ -69,6 +71,7 @@ from jaxreg._messages.names import absent
 from jaxreg.tune._candidates import strengths as strengths
 from jaxreg.tune._choice import Choice as Choice
 from jaxreg.tune._contract import weighted_mean as weighted_mean
+from jaxreg.tune._cross_validation import cross_validate as cross_validate
 from jaxreg.tune._splits import folds as folds
 from jaxreg.tune._splits import holdout as holdout
 

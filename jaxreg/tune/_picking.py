@@ -11,12 +11,12 @@ RULES = ("minimum", "one_standard_error")
 TIE = 4.0  # scores so many units of rounding apart are the same
 
 
-def least(strengths: np.ndarray, scores: np.ndarray) -> int:
+def least(strengths: np.ndarray, scores: np.ndarray, eps: float = 0.0) -> int:
     """The candidate with the least score, of equal ones that with the largest strength.
 
-    Scores that are NaN do not count; there has to be another.
+    Scores that are NaN do not count; there has to be another. ``eps`` is the unit of rounding of
+    the losses that they are means of.
     """
-    eps = np.finfo(scores.dtype).eps if scores.dtype.kind == "f" else 0.0
     best = np.nanmin(scores)
     tied = scores <= best + TIE * eps * abs(best)
     return int(np.argmax(np.where(tied, strengths, -np.inf)))
@@ -34,6 +34,7 @@ def picked(
     scores: np.ndarray,
     errors: np.ndarray,
     alike: np.ndarray | None = None,
+    eps: float = 0.0,
 ) -> tuple[int, tuple[float, float] | None]:
     """(the candidate that a rule chooses, the interval within one standard error).
 
@@ -41,8 +42,9 @@ def picked(
       rule: "minimum", or "one_standard_error": the largest strength in the interval.
       strengths, scores, errors: of the candidates.
       alike: (candidates, candidates), which differ in strength alone; None if all do.
+      eps: the unit of rounding of the losses.
     """
-    best = least(strengths, scores)
+    best = least(strengths, scores, eps)
     near = within_one_error(scores, errors, best)
     if alike is not None:
         near &= alike[best]

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg._sweep.grid import is_key
-from jaxreg._sweep.run import Sweep, sweep
+from jaxreg._sweep.run import sweep
 from jaxreg.tune._contract import check_train, weighted_mean
+from jaxreg.tune._journal import Journal, Key, point_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +52,7 @@ def scored(
     weights: np.ndarray,
     shared: tuple[Any, ...],
     options: Mapping[str, Any],
-    *,
-    start: int = 0,
+    journal: Journal | None = None,
 ) -> Scored:
     """Trains every point on every split, as one program for any number of both.
 
@@ -63,7 +63,7 @@ def scored(
       weights: of shape (splits, examples).
       shared: the arrays that it takes besides.
       options: of `jaxreg.sweep`.
-      start: the first training to run, of point · splits + split; those before are NaN.
+      journal: of trainings that need not be run again; those that are go there as they end.
 
     Returns:
       A `Scored`.
@@ -72,18 +72,34 @@ def scored(
       KeyboardInterrupt: on Ctrl-C, with a note that says how many trainings are done.
     """
     check_train(owner, train, first_of(points), weights.shape[1], shared)
+    journal = journal or Journal(owner, None, None)
     count, splits = len(jax.tree.leaves(points)[0]), len(weights)
-    rows, split = np.divmod(np.arange(count * splits), splits)
-    both = {"point": taken(points, rows), "split": split.astype(np.int32)}
-    found = sweep(_run_of(train), both, weights, *shared, start=start, **options)
-    if not found.complete:
-        raise _interrupted(owner, found, count * splits)
-    before = np.full(start, np.nan)
-    tables = {
-        name: np.concatenate([before, np.where(found.finite, values, np.nan)]).reshape(-1, splits)
-        for name, values in found.results.items()
-    }
-    return Scored(**tables, seconds=found.seconds, compile_seconds=found.compile_seconds)
+    texts = [point_key(points, row) for row in range(count)]
+    keys = [(text, split) for text in texts for split in range(splits)]
+    missing = [i for i, key in enumerate(keys) if key not in journal.entries]
+    seconds = compiling = 0.0
+    if missing:
+        rows, split = np.divmod(np.array(missing), splits)
+        both = {"point": taken(points, rows), "split": split.astype(np.int32)}
+
+        def keep(done: slice, results: Mapping[str, np.ndarray]) -> None:
+            columns = zip(*(x.tolist() for x in results.values()), strict=True)
+            entries = [dict(zip(results, column, strict=True)) for column in columns]
+            journal.add([keys[i] for i in missing[done]], entries)
+
+        found = sweep(_run_of(train), both, weights, *shared, on_chunk=keep, keep=False, **options)
+        seconds, compiling = found.seconds, found.compile_seconds
+        if not found.complete:
+            raise _interrupted(owner, len(keys) - len(missing) + found.stop, len(keys))
+    return Scored(**_tables(journal, keys, splits), seconds=seconds, compile_seconds=compiling)
+
+
+def _tables(journal: Journal, keys: list[Key], splits: int) -> dict[str, np.ndarray]:
+    found = [journal.entries[key] for key in keys]
+    names = ("scores", "errors", "overall")
+    table = np.array([[entry[name] for name in names] for entry in found])
+    table[~np.isfinite(table).all(axis=1)] = np.nan
+    return {name: column.reshape(-1, splits) for name, column in zip(names, table.T, strict=True)}
 
 
 @functools.lru_cache(maxsize=16)
@@ -116,7 +132,7 @@ def first_of(points: Any) -> Any:
     return jax.eval_shape(lambda points: jax.tree.map(lambda x: x[0], points), points)
 
 
-def _interrupted(owner: str, found: Sweep, total: int) -> KeyboardInterrupt:
+def _interrupted(owner: str, done: int, total: int) -> KeyboardInterrupt:
     error = KeyboardInterrupt()
-    error.add_note(f"{owner}: stopped after {found.stop} of {total} trainings")
+    error.add_note(f"{owner}: stopped after {done} of {total} trainings")
     return error

@@ -1,0 +1,71 @@
+"""A least score at the rim of the strengths that were tried: what lies beyond, nobody knows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from jaxreg.tune import _picking
+from jaxreg.tune._candidates import Candidates
+from jaxreg.tune._runs import taken
+
+MOST_GROWTHS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Rim:
+    """The end of the strengths at which the least score lies.
+
+    Attributes:
+      strength: the last one.
+      ratio: of the last to the one before it: the step by which to go on.
+      steps: how many strengths to add.
+    """
+
+    strength: float
+    ratio: float
+    steps: int
+
+    @property
+    def can_grow(self) -> bool:
+        """Not beyond 0, nor where there is no step to repeat."""
+        return self.strength > 0 and self.ratio not in (0.0, 1.0)
+
+    @property
+    def text(self) -> str:
+        if self.strength == 0:
+            return "the least score is that of strength 0: no other that was tried improves on it"
+        end = "largest" if self.ratio > 1 else "smallest"
+        return (
+            f"the least score is that of the {end} strength, {self.strength:.3g}: the best may lie "
+            f"beyond; try {'larger' if self.ratio > 1 else 'smaller'} ones, or grow=True"
+        )
+
+
+def found(candidates: Candidates, scores: np.ndarray, eps: float) -> Rim | None:
+    """The rim, if the least score lies on it; not where the score has levelled out before."""
+    strengths = candidates.strengths
+    best = _picking.least(strengths, scores, eps)
+    alike = candidates.alike()[best]
+    series, first = np.unique(strengths[alike], return_index=True)
+    values = scores[alike][first]
+    if len(series) < 2 or strengths[best] not in (series[0], series[-1]):
+        return None
+    end, inner = (-1, -2) if strengths[best] == series[-1] else (0, 1)
+    if abs(values[end] - values[inner]) <= _picking.TIE * eps * abs(values[end]):
+        return None
+    ratio = float(series[end] / series[inner]) if series[inner] > 0 else 0.0
+    return Rim(float(series[end]), ratio, max(len(series) // 2, 2))
+
+
+def grown(points: dict[str, Any], rim: Rim) -> dict[str, Any]:
+    """The points, and beyond the rim as many more of each that lies on it."""
+    rows = np.flatnonzero(np.asarray(points["strength"], float) == rim.strength)
+    dtype = points["strength"].dtype
+    beyond = rim.strength * rim.ratio ** np.arange(1, rim.steps + 1)
+    every = np.concatenate([np.arange(len(points["strength"])), np.repeat(rows, rim.steps)])
+    more = {name: taken(values, every) for name, values in points.items()}
+    new = np.tile(beyond, len(rows)).astype(dtype)
+    return more | {"strength": np.concatenate([points["strength"], new])}
