@@ -62,6 +62,8 @@ With Flax Linen and optax, mini-batches and a seed:
 The parts:
 
 - `cross_validate`: folds × candidates × seeds as one sweep.
+- `evidence`: MacKay's fixed point, for linear models and last layers: nothing is held out.
+- `ridge_path`: ridge regression in closed form, exactly left out, at every strength.
 - the splits: `folds` and `holdout` make the weights: equal, stratified, grouped, repeated.
 - the strengths: `strengths`, in equal steps of the logarithm, if wished with a 0.
 - the answer: a `Choice`: prints as a table, draws as one picture.
@@ -72,6 +74,10 @@ from jaxreg.tune._candidates import strengths as strengths
 from jaxreg.tune._choice import Choice as Choice
 from jaxreg.tune._contract import weighted_mean as weighted_mean
 from jaxreg.tune._cross_validation import cross_validate as cross_validate
+from jaxreg.tune._evidence import Evidence as Evidence
+from jaxreg.tune._evidence import evidence as evidence
+from jaxreg.tune._ridge import RidgePath as RidgePath
+from jaxreg.tune._ridge import ridge_path as ridge_path
 from jaxreg.tune._splits import folds as folds
 from jaxreg.tune._splits import holdout as holdout
 

@@ -40,7 +40,7 @@ class Rim:
         end = "largest" if self.ratio > 1 else "smallest"
         return (
             f"the least score is that of the {end} strength, {self.strength:.3g}: the best may lie "
-            f"beyond; try {'larger' if self.ratio > 1 else 'smaller'} ones, or grow=True"
+            f"beyond, with {'larger' if self.ratio > 1 else 'smaller'} ones"
         )
 
 

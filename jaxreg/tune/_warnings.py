@@ -18,7 +18,7 @@ def of(candidates: Candidates, runs: Scored, rim: Rim | None) -> Iterator[str]:
     mistakes = list(_mistakes(candidates, runs))
     yield from mistakes
     if rim is not None and not mistakes:
-        yield rim.text
+        yield rim.text + "; grow=True tries them" * rim.can_grow
 
 
 def _diverged(candidates: Candidates, runs: Scored) -> str:
@@ -48,5 +48,5 @@ def _mistakes(candidates: Candidates, runs: Scored) -> Iterator[str]:
             "the losses of all examples are the same whatever is held out: does train use its "
             "weights? Scores of examples that were trained on are no scores"
         )
-    if len(by_candidate) > 1 and not np.ptp(by_candidate, axis=0).any():
+    elif len(by_candidate) > 1 and not np.ptp(by_candidate, axis=0).any():
         yield "all candidates score the same: does train use point['strength']?"
