@@ -64,21 +64,34 @@ The parts:
 - `cross_validate`: folds × candidates × seeds as one sweep.
 - `evidence`: MacKay's fixed point, for linear models and last layers: nothing is held out.
 - `ridge_path`: ridge regression in closed form, exactly left out, at every strength.
+- `bayesian`: batches of trials through Optuna, which a storage keeps, for several settings
+  together; `linear` is a range of numbers, not of their logarithms. Beside it `random` and `sobol`.
+- `hypergradient`: a descent along `validation_gradient`, the derivative of the held-out loss
+  through the training; for one strength or many. `checkpointed_scan` saves memory on the way.
+- `solved`: the training that is the minimum itself, for linear models and last layers.
 - the splits: `folds` and `holdout` make the weights: equal, stratified, grouped, repeated.
 - the strengths: `strengths`, in equal steps of the logarithm, if wished with a 0.
 - the answer: a `Choice`: prints as a table, draws as one picture.
 """
 
 from jaxreg._messages.names import absent
+from jaxreg.tune._bayesian import bayesian as bayesian
+from jaxreg.tune._bayesian import random as random
+from jaxreg.tune._bayesian import sobol as sobol
 from jaxreg.tune._candidates import strengths as strengths
 from jaxreg.tune._choice import Choice as Choice
 from jaxreg.tune._contract import weighted_mean as weighted_mean
 from jaxreg.tune._cross_validation import cross_validate as cross_validate
 from jaxreg.tune._evidence import Evidence as Evidence
 from jaxreg.tune._evidence import evidence as evidence
+from jaxreg.tune._hypergradient import hypergradient as hypergradient
 from jaxreg.tune._ridge import RidgePath as RidgePath
 from jaxreg.tune._ridge import ridge_path as ridge_path
+from jaxreg.tune._solved import checkpointed_scan as checkpointed_scan
+from jaxreg.tune._solved import solved as solved
+from jaxreg.tune._space import linear as linear
 from jaxreg.tune._splits import folds as folds
 from jaxreg.tune._splits import holdout as holdout
+from jaxreg.tune._validation_gradient import validation_gradient as validation_gradient
 
 __getattr__ = absent("jaxreg.tune")

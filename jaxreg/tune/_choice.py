@@ -36,6 +36,7 @@ class Choice:
       is_trace: whether the candidates are in the order in which they were tried, each depending on
         those before, rather than the points of a curve.
       splits: of shape (candidates, splits): the score of each split; None where there is none.
+      study: Optuna's study, for its own pictures; None where there is none.
     """
 
     strength: Any
@@ -50,6 +51,7 @@ class Choice:
     warnings: tuple[str, ...] = ()
     is_trace: bool = False
     splits: np.ndarray | None = dataclasses.field(default=None, repr=False)
+    study: Any = dataclasses.field(default=None, repr=False)
 
     @property
     def point(self) -> dict[str, Any]:

@@ -21,6 +21,8 @@ def drawn(choice: Any, axes: Axes | None) -> Figure:
         axes = _figure().subplots()
     strengths = np.asarray(choice.candidates["strength"], float)
     scores = np.asarray(choice.scores, float)
+    if strengths.ndim > 1:
+        return _paths(axes, choice, strengths.reshape(len(strengths), -1))
     _scale(axes, strengths)
     if choice.interval is not None:
         low, high = choice.interval
@@ -31,10 +33,22 @@ def drawn(choice: Any, axes: Axes | None) -> Figure:
         label=f"chosen: λ = {float(choice.strength):.3g}",
     )  # fmt: skip
     _limit(axes, scores)
-    axes.set(xlabel="strength λ", ylabel="score", title=choice.method)
+    return _framed(axes, choice, xlabel="strength λ", ylabel="score")
+
+
+def _framed(axes: Axes, choice: Any, **labels: str) -> Figure:
+    axes.set(title=choice.method, **labels)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return axes.get_figure(root=True)  # pyright: ignore[reportReturnType]
+
+
+def _paths(axes: Axes, choice: Any, strengths: np.ndarray) -> Figure:
+    """Several strengths together: where each went, step by step."""
+    axes.plot(strengths, color=LINE, alpha=max(1 / strengths.shape[1], 0.2) ** 0.5)
+    axes.axvline(choice.chosen, color=CHOSEN, label=f"chosen: score {choice.score:.3g}")
+    axes.set_yscale("log")
+    return _framed(axes, choice, xlabel="step", ylabel="strengths λ")
 
 
 def _figure() -> Figure:

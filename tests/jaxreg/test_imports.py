@@ -164,7 +164,7 @@ def test_everything_else_imports_jax_and_optax_alone():
     rest = set(ROOMS["jaxreg"]) - set(CORE) - {"tune"}
     assert set().union(*map(outside, in_rooms(rest))) <= {"jax", "numpy", "optax"}
     assert "optax" not in outside("jaxreg.testing.__init__")
-    extra = {"jax", "numpy", "optax", "optuna", "matplotlib"}  # the latter two where they are used
+    extra = {"jax", "numpy", "optax", "optuna", "scipy", "matplotlib"}  # these where used
     assert set().union(*map(outside, in_rooms({"tune"}))) <= extra
 
 

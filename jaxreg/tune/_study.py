@@ -1,0 +1,194 @@
+"""Optuna's study: opened, shared by several processes, and taken up again where one was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from jaxreg.tune._storage import storage_of
+
+NAME = "jaxreg.tune"
+"""Of the study in a storage, and of what is noted on it."""
+PROCESS = "process"
+PATIENCE = 60.0  # seconds after which a trial that nobody has begun is left aside
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A study of Optuna with a budget.
+
+    Attributes:
+      optuna: the `optuna.Study`.
+      distributions: what is searched, as Optuna has it.
+      budget: how many trials are to end, in all processes together.
+    """
+
+    optuna: Any
+    distributions: dict[str, Any]
+    budget: int
+
+    def ask(self, batch: int) -> list[Any]:
+        """Trials to train next: first those that a process left behind, then new ones."""
+        left_behind = [t for t in self._counted() if _is_left_behind(t)][:batch]
+        trials = [self._taken_up(trial) for trial in left_behind]
+        return trials + self._new(min(batch - len(trials), self.budget - len(self._counted())))
+
+    def _new(self, count: int) -> list[Any]:
+        asked = []
+        for _ in range(count):
+            trial = self.optuna.ask(self.distributions)
+            trial.set_user_attr(PROCESS, process())
+            asked.append(trial)
+        return [trial for trial in asked if self._is_in_budget(trial)]
+
+    def _is_in_budget(self, trial: Any) -> bool:
+        """Whether it is; another process may have asked for the last ones at the same time."""
+        if sum(t.number < trial.number for t in self._counted()) < self.budget:
+            return True
+        self.optuna.tell(trial, state=_states().FAIL)
+        return False
+
+    def tell(self, trial: Any, note: dict[str, Any], score: float | None) -> None:
+        """Ends a trial: with a score, or without one where it diverged or was given up."""
+        import optuna
+
+        state = _states().PRUNED if score is None else _states().COMPLETE
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # another was faster
+            trial.set_user_attr(NAME, note)
+            self.optuna.tell(trial, score, state=state, skip_if_finished=True)
+
+    def hopeless(self, trials: list[Any], means: dict[int, float], step: int) -> list[Any]:
+        """Trials that the pruner gives up: it sees the mean so far as the value of a step."""
+        import optuna
+
+        for trial in trials:
+            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+                trial.report(means[trial.number], step)
+        return [trial for trial in trials if trial.should_prune()]
+
+    def _taken_up(self, trial: Any) -> Any:
+        import optuna
+
+        found = optuna.Trial(self.optuna, trial._trial_id)
+        found.set_user_attr(PROCESS, process())
+        return found
+
+    def _counted(self) -> list[Any]:
+        """Trials that have ended or will: those of which a point was drawn."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        return [trial for trial in trials if _counts(trial, self.distributions)]
+
+    @property
+    def ended(self) -> list[Any]:
+        """Trials with a verdict, in the order of their numbers."""
+        return [t for t in self._counted() if t.state.name in ("COMPLETE", "PRUNED")]
+
+    @property
+    def running(self) -> int:
+        """How many trials others are about."""
+        return sum(t.state.name == "RUNNING" for t in self._counted())
+
+
+def _counts(trial: Any, distributions: Any) -> bool:
+    if trial.state.name == "RUNNING" and PROCESS not in trial.user_attrs:
+        return time.time() - trial.datetime_start.timestamp() < PATIENCE
+    return trial.state.name != "FAIL" and set(distributions) <= set(trial.params)
+
+
+def process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _is_left_behind(trial: Any) -> bool:
+    """Whether the process that began a trial is gone, or is this one; of other hosts none knows."""
+    owner = trial.user_attrs.get(PROCESS)
+    if trial.state.name != "RUNNING" or owner is None:
+        return False
+    host, _, number = owner.rpartition(":")
+    return owner == process() or (host == socket.gethostname() and not _is_alive(int(number)))
+
+
+def _is_alive(number: int) -> bool:
+    if os.name != "posix":  # elsewhere signal 0 would end it
+        return True
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _states() -> Any:
+    import optuna
+
+    return optuna.trial.TrialState
+
+
+def require_optuna(owner: str) -> None:
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            f'{owner}: expected optuna, which is not installed; run pip install "jaxreg[tune]"'
+        ) from None
+
+
+def opened(owner: str, storage: Any, purpose: dict[str, Any], pruner: Any) -> Any:
+    """The study of a storage, new or gone on with.
+
+    Args:
+      owner: the function that is called, for messages.
+      storage: None for memory, a path of a journal, a URL of a database, or Optuna's own.
+      purpose: what a study is about, as JSON; one that is about something else is refused.
+      pruner: of Optuna.
+
+    Raises:
+      ValueError: if it cannot be opened, is something else, or about something else.
+    """
+    import optuna
+
+    place = storage_of(owner, storage)
+    with _quiet():
+        study = optuna.create_study(
+            study_name=NAME, storage=place, pruner=pruner, load_if_exists=True
+        )
+    kept = study.user_attrs.get(NAME)
+    if kept is None:
+        if study.get_trials(deepcopy=False):
+            raise ValueError(
+                f"{owner}: storage: {storage} holds a study named {NAME!r} that was made "
+                f"otherwise; it is left as it is: name another"
+            )
+        study.set_user_attr(NAME, purpose)
+    elif different := [name for name in purpose if kept.get(name) != purpose[name]]:
+        raise ValueError(
+            f"{owner}: storage: the study in {storage} is about another "
+            f"{' and another '.join(different)}: {_first_difference(kept, purpose, different)}; "
+            f"it is left as it is: name another storage"
+        )
+    return study
+
+
+def _first_difference(kept: Any, purpose: Any, different: list[str]) -> str:
+    name = different[0]
+    return f"{kept.get(name)!r} there, {purpose[name]!r} here"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the line that tells of a new study."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
