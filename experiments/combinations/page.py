@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 from experiments.combinations import tables
@@ -11,11 +10,6 @@ from experiments.combinations.findings import VERDICTS
 from experiments.page import document, parts
 from experiments.page.parts import Markup, html
 
-STYLES = (
-    document.FOLDER / "theme.css",
-    document.FOLDER / "tables.css",
-    Path(__file__).with_name("page.css"),
-)
 KINDS = {"helps": "holds", "hurts": "fails", "redundant": "undecided"}
 PICTURE = "Test errors of every penalty by place, and against the effective learning rate"
 
@@ -30,17 +24,12 @@ def write(content: Content, picture: Path, path: Path) -> None:
     """
     body = f"""{parts.header(content["title"], content["answer"], content["note"])}
 <main>
-{_figure(picture)}
+{parts.figure(picture, PICTURE)}
 <p class="quiet">{html(tables.RULE)}</p>
 {"".join(map(_model, content["models"]))}
 <section class="numbers-table"><h2>How it was made</h2>{parts.made(content["made"])}</section>
 </main>"""
-    document.write(path, content["title"], body, STYLES)
-
-
-def _figure(picture: Path) -> Markup:
-    data = base64.b64encode(picture.read_bytes()).decode("ascii")
-    return Markup(f'<figure><img src="data:image/png;base64,{data}" alt="{PICTURE}"></figure>')
+    document.write(path, content["title"], body, document.REPORT)
 
 
 def _model(model: ModelContent) -> str:

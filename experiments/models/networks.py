@@ -201,7 +201,10 @@ class Transformer(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), and to that the linear → GELU → linear of its norm."""
+    """x + attention(norm(x)), and to that the linear → GELU → linear of its norm.
+
+    ``causal``: each place attends to itself and to those before it.
+    """
 
     hidden: int
     heads: int
@@ -209,13 +212,15 @@ class Block(nn.Module):
     dropout: Any
     dtype: Any
     number: int
+    causal: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, batch: Batch | None) -> jax.Array:
-        """Patches [n, patches, width], as before."""
+        """Patches or characters [n, places, width], as before."""
         width, first = x.shape[-1], 2 * self.number
         y = normalised(self.norm, "norm1", x, batch)
-        y = Attention(math.gcd(self.heads, width), self.dtype, name="attention")(y)
+        heads = math.gcd(self.heads, width)
+        y = Attention(heads, self.dtype, self.causal, name="attention")(y)
         x = x + dropout(y, self.dropout, batch, first)
         y = normalised(self.norm, "norm2", x, batch)
         y = nn.gelu(dense(self.hidden, self.dtype, "fc1")(y))
@@ -227,10 +232,11 @@ class Attention(nn.Module):
 
     heads: int
     dtype: Any
+    causal: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Patches [n, patches, width], each a mean over all of an image."""
+        """Places [n, places, width], each a mean over all of them, or over those up to itself."""
         width = x.shape[-1]
 
         def split(name: str) -> jax.Array:
@@ -239,6 +245,8 @@ class Attention(nn.Module):
 
         query, key, value = map(split, ("query", "key", "value"))
         scores = jnp.einsum("nqhd,nkhd->nhqk", query, key) / math.sqrt(width / self.heads)
+        if self.causal:
+            scores = jnp.where(jnp.tri(x.shape[1], dtype=bool), scores, -jnp.inf)
         shares = nn.softmax(scores.astype(parameter_dtype(self.dtype))).astype(self.dtype)
         mixed = jnp.einsum("nhqk,nkhd->nqhd", shares, value)
         return dense(width, self.dtype, "out")(mixed.reshape(x.shape))

@@ -6,6 +6,7 @@ pairs of labels and texts, verdicts; it escapes every text that is no `Markup`. 
 
 - `theme.css`: colours in light and dark, the measure of the text, the header; every page has it.
 - `tables.css`: tables that fold where they are too wide, and pairs.
+- `report.css`: headings, verdicts and the picture of a page that is tables and a picture.
 - `charts.css`, `charts.js`: charts of plotly in the colours of the theme.
 - `numbers.js`: numbers and marks of axes, by the rules of `experiments.formatting`.
 - `elements.js`: elements of HTML and SVG.

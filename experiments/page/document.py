@@ -11,6 +11,8 @@ from typing import Any
 from experiments.formatting import shortened
 
 FOLDER = Path(__file__).parent
+REPORT = tuple(FOLDER / name for name in ("theme.css", "tables.css", "report.css"))
+"""Style sheets of a page of tables and a picture."""
 DIGITS = 5
 """Of numbers in embedded data: more than a page shows."""
 CHARTS = FOLDER / "charts.js"

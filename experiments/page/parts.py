@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 
 from experiments.verdicts import CLASSES, Verdicts
 
@@ -61,6 +63,13 @@ def pairs(items: Iterable[Sequence[str]], kind: str) -> Markup:
     """Labels with their texts, of a class of the style sheet; nothing if there are none."""
     content = "".join(f"<div><dt>{html(a)}</dt><dd>{html(b)}</dd></div>" for a, b in items)
     return Markup(f'<dl class="{kind}">{content}</dl>' if content else "")
+
+
+def figure(picture: Path, description: str) -> Markup:
+    """A PNG that stands inside the page, and what it shows."""
+    data = base64.b64encode(picture.read_bytes()).decode("ascii")
+    image = f'<img src="data:image/png;base64,{data}" alt="{html(description)}">'
+    return Markup(f"<figure>{image}</figure>")
 
 
 def made(facts: Mapping[str, str]) -> Markup:

@@ -48,6 +48,7 @@ ROOMS = {
             "claims",
             "path",
             "combinations",
+            "language",
             "benchmark",
             "tpu_plan",
             "frameworks",
