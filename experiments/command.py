@@ -43,6 +43,7 @@ def run_command(name: str, main: Callable[[C], None], settings: type[C]) -> None
 
 ELSEWHERE = {
     "learning-rate": ("lr", "eta", "alpha", "step-size"),
+    "learning-rates": ("lr", "lrs", "eta"),
     "weight-decay": ("wd", "decay"),
     "strength": ("lambda", "l2", "lam", "reg", "regularization"),
     "l1-strength": ("l1", "lambda1"),
@@ -53,6 +54,11 @@ ELSEWHERE = {
     "model": ("net", "network", "arch", "architecture"),
     "norm": ("normalization", "normalisation", "batch-norm", "batchnorm", "layer-norm", "bn"),
     "dropout": ("dropout-rate", "drop-rate", "drop", "p-drop"),
+    "depth": ("layers", "n-layer", "num-layers"),
+    "heads": ("n-head", "num-heads"),
+    "context": ("block-size", "seq-len", "context-length"),
+    "text": ("data", "dataset", "file", "corpus"),
+    "shard": ("shards", "fsdp"),
     "hidden": ("width", "units", "hidden-size", "hidden-dim"),
     "platform": ("device", "backend", "accelerator", "gpu", "cuda", "tpu", "cpu"),
     "devices": ("num-devices", "n-devices", "gpus", "chips"),
