@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ CPU_OPTIONS: dict[str, str | bool] = {
     # a fusion that makes the small matrix products of one hidden layer a quarter slower, and those
     # of other networks a third faster
     "xla_cpu_experimental_ynn_fusion_type": "",
-    # the newer code generator, which takes twice as long to compile for the same speed here
+    # the newer code generator, which takes twice as long to compile, for the same speed but where
+    # a loop over time computes σ and tanh
     "xla_cpu_use_fusion_emitters": False,
 }
-"""What makes the epoch fast on CPU; an XLA that does not know an option compiles without."""
-OF_SMALL_PRODUCTS = ("xla_cpu_experimental_ynn_fusion_type",)
-"""Those that make no other faster."""
+"""What makes the epoch of the mission's network fast on CPU, and others, but for what their rows in
+`experiments.models.table` leave out; an XLA that does not know an option compiles without."""
 
 
 def choose_device(config: MachineConfig, float64: bool = False) -> Any:
@@ -150,15 +151,14 @@ def _use_cache(folder: Path) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def compiled(lowered: Any, options: bool = True, small: bool = True) -> Any:
+def compiled(lowered: Any, options: bool = True, without: Collection[str] = ()) -> Any:
     """A lowered function, compiled with `CPU_OPTIONS` on CPU, if they are safe for it.
 
-    ``small`` says that its time goes into small matrix products.
+    ``without`` names those that make it slower.
     """
     if jax.default_backend() != "cpu" or not options:
         return lowered.compile()
-    left_out = () if small else OF_SMALL_PRODUCTS
-    chosen = {name: value for name, value in CPU_OPTIONS.items() if name not in left_out}
+    chosen = {name: value for name, value in CPU_OPTIONS.items() if name not in without}
     try:
         return lowered.compile(compiler_options=chosen)
     except jax.errors.JaxRuntimeError:  # a release of XLA that does not know the option

@@ -74,8 +74,8 @@ def build(config: Config, dataset: Dataset) -> Run:
         size = functools.partial(training.size, problem.penalty)
         sizing = pool.submit(machine.compiled, jax.jit(size).lower(state.params))
         lowered = lower_epoch(problem, placement, state, train, test)
-        small = MODELS[config.model].small
-        epoch = machine.compiled(lowered, placement.options, small)
+        without = MODELS[config.model].without
+        epoch = machine.compiled(lowered, placement.options, without)
     seconds = time.perf_counter() - started
     return Run(problem, epoch, sizing.result(), train, test, seconds, placement)
 

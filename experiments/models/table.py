@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Norm = Literal["none", "batch", "layer"]
 NORMS: tuple[Norm, ...] = ("none", "batch", "layer")
+PRODUCTS, LOOPS = "xla_cpu_experimental_ynn_fusion_type", "xla_cpu_use_fusion_emitters"
+"""Options of XLA: of matrix products, and of all that is computed element by element."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Model:
       start: how its parameters are drawn: see `start.drawn`.
       least: pixels that an image has at least each way.
       because: why so many.
-      small: whether its time goes into small matrix products: see `machine.compiled`.
+      without: of `machine.CPU_OPTIONS`, those that make it slower.
       efficiency: of the pace of a large matrix product, what its own operations reach on a CPU.
     """
 
@@ -72,7 +74,7 @@ class Model:
     start: Literal["torch", "lecun", "zeros"] = "torch"
     least: int = 1
     because: str = ""
-    small: bool = False
+    without: tuple[str, ...] = (PRODUCTS,)
     efficiency: float = 0.8
 
 
@@ -128,7 +130,7 @@ TRAINED: dict[str, Model] = {
             _mlp,
             output="fc2",
             hidden="of the hidden layer",
-            small=True,
+            without=(),
         ),
         Model(
             "cnn",
@@ -146,7 +148,8 @@ TRAINED: dict[str, Model] = {
             "GRU over rows",
             _rnn,
             hidden="of the state",
-            efficiency=0.25,
+            without=(PRODUCTS, LOOPS),
+            efficiency=0.35,
         ),
         Model(
             "transformer",
