@@ -24,8 +24,16 @@ def answer(results: Results) -> list[str]:
     if not known:
         return []
     found = findings.effects(results)
-    lines = [_best(results, known), _penalties(results, found), *_ordering(results)]
+    lines = [_best(results, known), _penalties(results, found), _failed(results)]
+    lines += _ordering(results)
     return [line for line in (*lines, *_effective(results)) if line]
+
+
+def _failed(results: Results) -> str:
+    """Of which cells nothing can be said."""
+    cells = [(name, place) for name in results.strengths for place in results.places]
+    texts = [f"{named(cell)}: {text}" for cell in cells if (text := results.failed(cell))]
+    return f"{results.model.upper()}, not compared: {'; '.join(texts)}." if texts else ""
 
 
 def _title(results: Results) -> str:

@@ -110,10 +110,15 @@ class Study:
         append(self.folder, {"event": "followed", "part": part.id, "seconds": seconds})
 
     def _chosen(self, part: Part) -> dict[tuple[str, str], float]:
-        """By penalty and place, from what the records have of the tuning seeds."""
+        """By penalty and place, from what the records have of the tuning seeds.
+
+        The weakest where every strength diverged: then all trainings are there to be looked at.
+        """
         (found,) = [each for each in results(read(self.folder)) if each.model == part.model]
-        cells = [(name, place) for name in part.strengths for place in part.places]
-        return {cell: choice(found, cell).strength for cell in cells if cell[0] != NONE}
+        cells = [(name, place) for name in part.strengths for place in part.places if name != NONE]
+        weakest = {cell: part.strengths[cell[0]][0] for cell in cells}
+        chosen = {cell: choice(found, cell) for cell in cells}
+        return weakest | {cell: one.strength for cell, one in chosen.items() if one}
 
     def _train(
         self,

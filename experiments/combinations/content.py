@@ -26,12 +26,12 @@ class CellContent(TypedDict):
     """With its symbol and a mark where it is the strongest that was tried; empty for none."""
     error: NumberContent
     shown: str
-    """The error with its interval."""
+    """The error with its interval; or what diverged, and then nothing else is known."""
     gain: str
     """Its difference to no penalty in the same place; empty for none."""
     word: str
     """One of `findings.WORDS`; empty for none."""
-    zeros: float
+    zeros: float | None
     """Percent of the weights that are exactly zero."""
     effective: NumberContent | None
     """η/‖w‖² of the layers that a norm follows."""

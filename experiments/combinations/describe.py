@@ -57,7 +57,11 @@ def _model(results: Results) -> ModelContent:
     return {
         "model": results.model,
         "title": MODELS[results.model].title,
-        "cells": [_cell(results, c, by_cell.get(c)) for c in known if results.has(c)],
+        "cells": [
+            _cell(results, c, by_cell.get(c)) if results.has(c) else _failed(results, c)
+            for c in known
+            if results.has(c) or results.failed(c)
+        ],
         "effects": [_effect(effect) for effect in effects if effect.added in NAMES],
         "ordering": None if order is None else _ordering(order),
         "tried": _tried(results),
@@ -82,8 +86,25 @@ def _cell(results: Results, cell: Cell, effect: Effect | None) -> CellContent:
     }
 
 
+def _failed(results: Results, cell: Cell) -> CellContent:
+    """A cell of which nothing can be said."""
+    return {
+        "penalty": cell[0],
+        "place": cell[1],
+        "strength": "",
+        "error": {"value": None, "low": None, "high": None},
+        "shown": results.failed(cell),
+        "gain": "",
+        "word": "",
+        "zeros": None,
+        "effective": None,
+        "factor": "",
+    }
+
+
 def _strength(results: Results, cell: Cell) -> str:
-    mark = STRONGEST if findings.choice(results, cell).strongest else ""
+    chosen = findings.choice(results, cell)
+    mark = STRONGEST if chosen and chosen.strongest else ""
     symbol = PENALTIES[cell[0]].symbol
     return f"{symbol} = {scientific(results.used[cell], 2)}{mark}"
 

@@ -31,6 +31,7 @@ class Choice:
 
     Attributes:
       strength: with the lowest mean validation error over the tuning seeds; of equals the weakest.
+        One with which a training diverged is never chosen.
       strongest: whether it is the last that was tried, so that a stronger one may be better.
     """
 
@@ -38,9 +39,11 @@ class Choice:
     strongest: bool
 
 
-def choice(results: Results, cell: Cell) -> Choice:
-    """The strength of a cell."""
+def choice(results: Results, cell: Cell) -> Choice | None:
+    """The strength of a cell; None if with each a training diverged."""
     means = results.tried[cell].mean(1)
+    if np.isnan(means).all():
+        return None
     place = int(np.nanargmin(means))
     return Choice(results.strengths[cell[0]][place], place == len(means) - 1)
 

@@ -5,6 +5,7 @@ Imports no jax.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments.combinations.config import TITLES
 from experiments.combinations.content import CellContent, Content, ModelContent, NumberContent
@@ -26,7 +28,12 @@ COLOURS = {
     "max_norm": "#009E73",
 }
 """Distinct without colour vision."""
-MARKERS = {"batchnorm": "o", "both": "s"}
+MARKERS = {"batchnorm": ("o", "black"), "both": ("s", "white")}
+"""Shape and face."""
+BARS = (
+    "Bars: 95 % of each mean over seeds. What helps is told by differences within seeds, whose "
+    "intervals are narrower."
+)
 ROW, WIDTH = 3.6, 11.0
 """Inches."""
 
@@ -51,6 +58,7 @@ def draw(content: Content, path: Path) -> None:
             axes.tick_params(labelsize=8.5)
             axes.set_ylabel("test error, %", fontsize=9)
     places[0, 0].legend(frameon=False, fontsize=8, ncols=2)
+    figure.supxlabel(BARS, fontsize=8.5, color="#555555")
     figure.savefig(path, dpi=150)
 
 
@@ -66,16 +74,26 @@ def _errors(axes: Axes, model: ModelContent) -> None:
 
 
 def _rates(axes: Axes, model: ModelContent) -> None:
-    """Open squares are beside Dropout too."""
-    axes.set_title("layers that a norm follows", fontsize=10, loc="left")
+    axes.set_title("beside BatchNorm, of layers that it follows", fontsize=10, loc="left")
     axes.set_xlabel("effective learning rate η/‖w‖², mean over the training", fontsize=9)
     shown = [cell for cell in model["cells"] if cell["effective"] and cell["effective"]["value"]]
     for cell in shown:
-        marker = MARKERS.get(cell["place"], "o")
+        marker = MARKERS.get(cell["place"], ("o", ""))[0]
         x = (cell["effective"] or {}).get("value") or float("nan")
         _points(axes, [x], [cell], cell["penalty"], marker, None)
     if shown:
         axes.set_xscale("log")
+        axes.legend(handles=_key({cell["place"] for cell in shown}), frameon=False, fontsize=8)
+
+
+def _key(places: Collection[str]) -> list[Line2D]:
+    """What the shapes mean; the colours are those of the penalties."""
+    names = {"batchnorm": "without Dropout", "both": "with Dropout"}
+    return [
+        Line2D([], [], color="black", marker=shape, markerfacecolor=face, ls="", label=names[place])
+        for place, (shape, face) in MARKERS.items()
+        if place in places
+    ]
 
 
 def _points(

@@ -46,13 +46,14 @@ class Results:
       tuning_seeds: those that choose.
       strengths: by penalty, those that were tried, the weakest first.
       invariant: by place, the names of the kernels that a norm follows.
-      tried: by cell, validation errors [strengths, tuning seeds]; NaN where one is missing.
+      tried: by cell, validation errors [strengths, tuning seeds]; NaN where one is missing or
+        diverged.
       tried_effective: likewise, effective learning rates; NaN without invariant kernels.
       errors: by cell, test errors [seeds], likewise.
       zeros: shares of weights that are exactly zero, likewise.
       effective: effective learning rates, likewise: geometric means over the invariant kernels.
       used: by cell, the strength of its runs.
-      diverged: how many trainings did.
+      lost: by cell, which of its strengths and which of its seeds diverged.
     """
 
     model: str
@@ -66,11 +67,21 @@ class Results:
     zeros: Mapping[Cell, np.ndarray]
     effective: Mapping[Cell, np.ndarray]
     used: Mapping[Cell, float]
-    diverged: int
+    lost: Mapping[Cell, tuple[set[float], set[int]]]
 
     def has(self, *cells: Cell) -> bool:
-        """Whether every seed of these cells is there."""
-        return all(cell in self.errors and np.isfinite(self.errors[cell]).all() for cell in cells)
+        """Whether every seed of these cells is there, at a strength that could be chosen."""
+        return all(
+            cell in self.errors and np.isfinite(self.errors[cell]).all() and not self.failed(cell)
+            for cell in cells
+        )
+
+    def failed(self, cell: Cell) -> str:
+        """What diverged, so that nothing can be said of a cell; empty where nothing did."""
+        strengths, seeds = self.lost.get(cell, (set(), set()))
+        if strengths.issuperset(self.strengths[cell[0]]):
+            return "every strength diverged"
+        return f"{len(seeds)} of {len(self.seeds)} seeds diverged" if seeds else ""
 
     @property
     def places(self) -> list[str]:
@@ -98,7 +109,8 @@ def _results(parts: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, 
         tables: dict[Cell, np.ndarray] = {}
         for run in runs:
             row = tables.setdefault(_cell(run), np.full(len(seeds), np.nan))
-            row[seeds.index(run["seed"])] = value(run)
+            if not run["diverged"]:
+                row[seeds.index(run["seed"])] = value(run)
         return tables
 
     def of_strengths(value: Any) -> dict[Cell, np.ndarray]:
@@ -106,7 +118,8 @@ def _results(parts: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, 
         for run in tried:
             own = strengths[run["penalty"]]
             table = tables.setdefault(_cell(run), np.full((len(own), len(tuning)), np.nan))
-            table[own.index(run["strength"]), tuning.index(run["seed"])] = value(run)
+            if not run["diverged"]:
+                table[own.index(run["strength"]), tuning.index(run["seed"])] = value(run)
         return tables
 
     return Results(
@@ -121,8 +134,21 @@ def _results(parts: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, 
         zeros=of_seeds(lambda run: run["zeros"]),
         effective=of_seeds(_effective),
         used={_cell(run): run["strength"] for run in runs},
-        diverged=sum(record["diverged"] for record in (*tried, *runs)),
+        lost=_lost([*tried, *runs]),
     )
+
+
+def _lost(trainings: Iterable[Mapping[str, Any]]) -> dict[Cell, tuple[set[float], set[int]]]:
+    """By cell, strengths of which a training that chooses diverged, and seeds that measure."""
+    found: dict[Cell, tuple[set[float], set[int]]] = {}
+    for record in trainings:
+        if record["diverged"]:
+            strengths, seeds = found.setdefault(_cell(record), (set(), set()))
+            if record["event"] == "tried":
+                strengths.add(record["strength"])
+            else:
+                seeds.add(record["seed"])
+    return found
 
 
 def _cell(run: Mapping[str, Any]) -> Cell:

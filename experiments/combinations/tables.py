@@ -96,8 +96,8 @@ def _coloured(word: str) -> str:
 
 # --- rows, for Markdown and for the page ---
 
-CELLS = ("penalty", "place", "strength", "test error, %", "difference", "it", "zeros, %")
-EFFECTS = ("added", "to", "difference", "it")
+CELLS = ("penalty", "place", "strength", "test error, %", "difference", "verdict", "zeros, %")
+EFFECTS = ("added", "to", "difference", "verdict")
 ORDERING = ("step", "difference", "verdict")
 RATES = ("penalty", "place", "strength", "η/‖w‖²", "times that of no penalty", "test error, %")
 TRIED = ("place", "λ of L2", "η/‖w‖²", "validation error, %")
@@ -106,9 +106,13 @@ TRIED = ("place", "λ of L2", "η/‖w‖²", "validation error, %")
 def cells(model: ModelContent) -> list[tuple[str, ...]]:
     """Every penalty in every place."""
     return [
-        (*_where(c), c["strength"], c["shown"], c["gain"], c["word"], fixed(c["zeros"], 1))
+        (*_where(c), c["strength"], c["shown"], c["gain"], c["word"], _share(c["zeros"]))
         for c in model["cells"]
     ]
+
+
+def _share(percent: float | None) -> str:
+    return "" if percent is None else fixed(percent, 1)
 
 
 def _where(cell: CellContent) -> tuple[str, str]:

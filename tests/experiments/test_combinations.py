@@ -15,7 +15,8 @@ from scipy.stats import t as student
 
 from experiments import study as studies
 from experiments.combinations import __main__ as combinations
-from experiments.combinations import findings, tables
+from experiments.combinations import findings, page, picture, tables
+from experiments.combinations.conduct import Study
 from experiments.combinations.config import CombinationsConfig, planned, resolved
 from experiments.combinations.describe import describe
 from experiments.combinations.penalties import NOTHING, PENALTIES
@@ -26,7 +27,7 @@ from experiments.models import start
 from experiments.models.functions import make
 from experiments.paired.sample import source
 from experiments.paired.setup import Setup
-from experiments.records import read
+from experiments.records import append, read
 from tests.experiments import synthetic_combinations as synthetic
 
 # --- findings, of records whose answer is known ---
@@ -110,6 +111,57 @@ def test_effective_learning_rates_are_held_against_those_without_a_penalty(known
     assert found.value == pytest.approx(synthetic.FACTOR)
     assert known.effective["none", "both"] == pytest.approx(0.2)
     assert findings.factor(known, ("l2", "plain")) is None
+
+
+LOST = {  # strengths that diverged while they were tried, and seeds at the one that was used
+    ("l2", "dropout"): ((0.1, 0.3, 1.0), (), "every strength diverged"),
+    ("l2", "both"): ((0.3,), (), ""),  # the best of them: the next is chosen
+    ("max_norm", "plain"): ((), (101, 104), "2 of 8 seeds diverged"),
+}
+
+
+def diverging() -> list[dict[str, Any]]:
+    """As records have it: the accuracy of a network of NaN is that of always naming one class."""
+    found = synthetic.records()
+    for record in found:
+        strengths, seeds, _ = LOST.get((record.get("penalty"), record.get("place")), ((), (), ""))
+        if record.get("strength") in strengths and record["event"] == "tried":
+            record |= {"diverged": True, "validation_error": 0.9, "validation_loss": "nan"}
+        if record.get("seed") in seeds and record["event"] == "run":
+            record |= {"diverged": True, "test_error": 0.9, "test_loss": "nan"}
+    return found
+
+
+def test_what_diverged_is_not_chosen_and_not_compared_but_said(tmp_path):
+    (found,) = results(diverging())
+    assert findings.choice(found, ("l2", "dropout")) is None
+    chosen = findings.choice(found, ("l2", "both"))
+    assert chosen is not None
+    assert chosen.strength == 1.0
+    (model,) = (content := describe([found], {}))["models"]
+    shown = {(cell["penalty"], cell["place"]): cell for cell in model["cells"]}
+    assert len(shown) == len(synthetic.ERRORS)
+    for cell, (*_, text) in LOST.items():
+        assert text in shown[cell]["shown"]
+        assert (shown[cell]["error"]["value"] is None) == bool(text)
+    assert model["ordering"] is None
+    (said,) = (line for line in content["answer"] if "not compared" in line)
+    assert "Dropout + L2 in the loss: every strength diverged" in said
+    picture.draw(content, drawn := tmp_path / "combinations.png")
+    page.write(content, drawn, tmp_path / "report.html")
+    for text in (tables.markdown(content), (tmp_path / "report.html").read_text("utf-8")):
+        assert "every strength diverged" in text
+        assert "2 of 8 seeds diverged" in text
+    assert tables.errors(model).row_count == 3
+
+
+def test_where_every_strength_diverged_the_weakest_is_measured(tmp_path):
+    (tmp_path / "records.jsonl").touch()
+    append(tmp_path, *diverging())
+    part = planned(resolved(CombinationsConfig(models=("mlp",), penalties=("l2",))), 9)[0]
+    part = dataclasses.replace(part, strengths={"none": (0.0,), "l2": (0.1, 0.3, 1.0)})
+    study: Any = Study(TINY, None, tmp_path)  # pyright: ignore[reportArgumentType]
+    assert study._chosen(part) == {("l2", "plain"): 0.3, ("l2", "dropout"): 0.1}
 
 
 def test_unfinished_records_show_what_is_there():
