@@ -22,7 +22,9 @@ from experiments.provenance import PACKAGES, conditions
 from experiments.records import append, open_folder, write_config
 
 # Each is a module of the folder suites with PACKAGES and run, and draw if it has a picture.
-Suite = Literal["main", "penalties", "decay", "sweep", "solve", "gpu"]
+Suite = Literal["main", "models", "penalties", "decay", "sweep", "solve", "gpu"]
+WITH_PEERS = ("models", "solve")
+"""Those whose peers may be installed in another environment."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +35,9 @@ class BenchmarkConfig:
     """
 
     suite: Suite = "main"
-    """What to measure. main: the whole main job against PyTorch and scikit-learn; penalties: what a
-    penalty adds, in memory passes, time and compilation; decay: what decay adds to a step;
+    """What to measure. main: the whole main job against PyTorch and scikit-learn; models: its
+    networks against the same in PyTorch, half an hour with --repeats 2; penalties: what a penalty
+    adds, in memory passes, time and compilation; decay: what decay adds to a step;
     sweep: many trainings at once against PyTorch; solve: Lasso paths against scikit-learn, celer,
     skglm and jaxopt; gpu: main job, sweep and AdamW on an NVIDIA GPU, against PyTorch there."""
 
@@ -45,8 +48,8 @@ class BenchmarkConfig:
     """One short round without a search for the peers' best settings: shows that everything runs."""
 
     peers: Path | None = None
-    """The Python interpreter in whose environment the peers of --suite solve are installed; this
-    one if not given."""
+    """The Python interpreter in whose environment the peers of --suite models or solve are
+    installed; this one if not given."""
 
     output: Path | None = None
     """Folder of the results; runs/benchmark/TIME if not given."""
@@ -84,9 +87,10 @@ def check(config: BenchmarkConfig, packages: Sequence[str]) -> None:
         raise ConfigError(
             f"--repeats: expected at least 1 round, got {config.repeats}; 5 show the spread"
         )
-    if config.peers is not None and config.suite != "solve":
+    if config.peers is not None and config.suite not in WITH_PEERS:
         raise ConfigError(
-            f"--peers: expected beside --suite solve, got --suite {config.suite}; leave it out"
+            f"--peers: expected beside --suite {' or '.join(WITH_PEERS)}, got --suite "
+            f"{config.suite}; leave it out"
         )
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:

@@ -152,11 +152,17 @@ def _sample_peer(name: str, setting: str, epochs: int) -> Sample:
     return sample_peer((*PEER_COMMANDS[name], *setting.split()), epochs)
 
 
-def sample_peer(command: Sequence[str], epochs: int) -> Sample:
-    """One whole process of a peer."""
+def sample_peer(
+    command: Sequence[str],
+    epochs: int,
+    *,
+    python: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+) -> Sample:
+    """One whole process of a peer, by the interpreter that has its packages."""
     script, *options = command
-    arguments = [sys.executable, str(PEERS / script), *options, "--epochs", str(epochs)]
-    process = run_process(arguments, cwd=ROOT)
+    arguments = [python, str(PEERS / script), *options, "--epochs", str(epochs)]
+    process = run_process(arguments, cwd=ROOT, environment=environment)
     result = json.loads(process.output.splitlines()[-1])
     phases = {key: result[key] for key in ("import_seconds", "data_seconds")}
     return _sample(process, result["epoch_seconds"], phases)
