@@ -116,6 +116,10 @@ def sweep(
         products: with ``xla_cpu_experimental_ynn_fusion_type=""`` another library makes them, and
         large ones are sometimes wrong there (jaxlib 0.10.2).
 
+    On several CPU devices ``jnp.linalg.solve``, ``eigh`` and other decompositions by LAPACK may
+    wait for each other forever where runs go side by side (jaxlib 0.10.2; with two devices about
+    once in ten calls): take ``per_device=1`` or, for positive definite matrices, Cholesky.
+
     Returns:
       A `Sweep`. Ctrl-C ends it early, with ``complete`` False and the chunks that are done; the one
       that was under way is run again when a sweep goes on with ``start=found.stop``.

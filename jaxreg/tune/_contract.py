@@ -91,6 +91,9 @@ def check_train(owner: str, train: Any, point: Any, examples: int, shared: tuple
             f"the weights, instead of taking a subset; write jnp for np and math, jnp.where or "
             f"jax.lax.cond for if"
         ) from error
+    except Exception as error:
+        error.add_note(f"{owner}: train was given weights of shape ({examples},)")
+        raise
     _check_losses(owner, losses, examples)
 
 

@@ -99,7 +99,8 @@ def cross_validate(
     >>> def train(point, weights, x, y):  # ridge regression in closed form
     ...     kept, n = weights[:, None] * x, weights.sum()
     ...     gram = x.T @ kept / n + point["strength"] * jnp.eye(x.shape[1])
-    ...     return (x @ jnp.linalg.solve(gram, kept.T @ y / n) - y) ** 2
+    ...     w = jax.scipy.linalg.solve(gram, kept.T @ y / n, assume_a="pos")
+    ...     return (x @ w - y) ** 2
     >>> x, noise = (jax.random.normal(jax.random.key(i), (60, 8)) for i in (0, 1))
     >>> points = grid(strength=tune.strengths(1e-3, 10, 5))
     >>> choice = cross_validate(train, points, x, x[:, 0] + noise[:, 0])
@@ -125,14 +126,14 @@ def cross_validate(
     }
     kept = Journal(owner, journal, (weights, shared) if journal is not None else None)
     points = {name: x if is_key(x) else np.asarray(x) for name, x in points.items()}
-    growths = 0
+    growths, steps = 0, max(len(np.unique(points["strength"])) // 2, 2)
     while True:
         runs = scored(owner, train, points, weights, shared, options, kept)
         found = _judged(owner, candidates_of(owner, points, averaged), runs, weights, repeats)
         rim = found.rim()
         if not (grow and rim and rim.can_grow and growths < _rim.MOST_GROWTHS):
             break
-        points, growths = _rim.grown(points, rim), growths + 1
+        points, growths = _rim.grown(points, rim, steps), growths + 1
     return found.choice(rule, rim, time.perf_counter() - began)
 
 

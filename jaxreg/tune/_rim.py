@@ -21,12 +21,10 @@ class Rim:
     Attributes:
       strength: the last one.
       ratio: of the last to the one before it: the step by which to go on.
-      steps: how many strengths to add.
     """
 
     strength: float
     ratio: float
-    steps: int
 
     @property
     def can_grow(self) -> bool:
@@ -57,15 +55,17 @@ def found(candidates: Candidates, scores: np.ndarray, eps: float) -> Rim | None:
     if abs(values[end] - values[inner]) <= _picking.TIE * eps * abs(values[end]):
         return None
     ratio = float(series[end] / series[inner]) if series[inner] > 0 else 0.0
-    return Rim(float(series[end]), ratio, max(len(series) // 2, 2))
+    return Rim(float(series[end]), ratio)
 
 
-def grown(points: dict[str, Any], rim: Rim) -> dict[str, Any]:
-    """The points, and beyond the rim as many more of each that lies on it."""
-    rows = np.flatnonzero(np.asarray(points["strength"], float) == rim.strength)
-    dtype = points["strength"].dtype
-    beyond = rim.strength * rim.ratio ** np.arange(1, rim.steps + 1)
-    every = np.concatenate([np.arange(len(points["strength"])), np.repeat(rows, rim.steps)])
+def grown(points: dict[str, Any], rim: Rim, steps: int) -> dict[str, Any]:
+    """The points, and of each that lies on the rim so many more beyond it, as far as numbers go."""
+    strengths = points["strength"]
+    beyond = rim.strength * rim.ratio ** np.arange(1, steps + 1)
+    limits = np.finfo(np.float32)
+    beyond = beyond[(beyond > limits.tiny) & (beyond < limits.max)]
+    rows = np.flatnonzero(np.asarray(strengths, float) == rim.strength)
+    every = np.concatenate([np.arange(len(strengths)), np.repeat(rows, len(beyond))])
     more = {name: taken(values, every) for name, values in points.items()}
-    new = np.tile(beyond, len(rows)).astype(dtype)
-    return more | {"strength": np.concatenate([points["strength"], new])}
+    new = np.tile(beyond, len(rows)).astype(np.result_type(strengths, np.float32))
+    return more | {"strength": np.concatenate([strengths, new])}
