@@ -19,7 +19,6 @@ DRAWS, KEPT, CANDIDATES, NEAR = 128, 12, 400, 100
 LENGTHS, NOISES = (0.05, 3.0), (1e-6, 0.3)
 """Log-uniform priors: of lengths in the unit cube, and of the share of noise in the variance."""
 APART = 0.01  # of every range
-FAR = 4.0  # times the range from the least score to the median: what lies higher counts as that
 
 
 class Process(NamedTuple):
@@ -58,13 +57,19 @@ def _apart(candidates: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def tamed(scores: np.ndarray) -> np.ndarray:
-    """Standardised; what is far above the median, or diverged, is brought near."""
-    finite = scores[np.isfinite(scores)]
-    if not len(finite):
+    """Standardised; above the median the logarithm of the score, so that the worst do not count.
+
+    With t = (score − least) / (median − least): t up to 1, 1 + log t from there on. What diverged
+    is as bad as the worst.
+    """
+    finite = np.isfinite(scores)
+    if not finite.any():
         return np.zeros(len(scores))
-    least, middle = np.quantile(finite, [0, 0.5])
-    cut = np.minimum(np.where(np.isfinite(scores), scores, np.inf), least + FAR * (middle - least))
-    return (cut - cut.mean()) / (cut.std() or 1.0)
+    least, middle = np.quantile(scores[finite], [0, 0.5])
+    ratio = np.where(finite, scores - least, 0) / ((middle - least) or 1.0)
+    warped = np.where(ratio > 1, 1 + np.log(np.maximum(ratio, 1)), ratio)
+    warped[~finite] = warped.max()
+    return (warped - warped.mean()) / (warped.std() or 1.0)
 
 
 def drawn(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> Process:

@@ -151,11 +151,11 @@ def space_of(owner: str, space: Any) -> Space:
         )
     entries = {"strength": USUAL, **(space or {})}
     ranges = {n: r for n, e in entries.items() if (r := _searched(owner, n, e)) is not None}
+    fixed = {n: _kept(owner, n, e) for n, e in entries.items() if n not in ranges}
     if not ranges:
         raise ValueError(f"{owner}: space: expected a range to search, got constants alone")
     if (low := getattr(ranges.get("strength"), "low", 0)) < 0:
         raise ValueError(f"{owner}: space: strength: expected strengths ≥ 0, got {low!r}")
-    fixed = {n: _kept(owner, n, e) for n, e in entries.items() if n not in ranges}
     combined = grid(**fixed) if fixed else {}
     repeats = max((len(values) for values in combined.values()), default=1)
     return Space(ranges, combined, repeats)

@@ -156,9 +156,12 @@ def opened(owner: str, storage: Any, purpose: dict[str, Any], pruner: Any) -> An
 
     place = storage_of(owner, storage)
     with _quiet():
-        study = optuna.create_study(
-            study_name=NAME, storage=place, pruner=pruner, load_if_exists=True
-        )
+        if place is not None and NAME in optuna.get_all_study_names(place):
+            study = optuna.load_study(study_name=NAME, storage=place, pruner=pruner)
+        else:
+            study = optuna.create_study(
+                study_name=NAME, storage=place, pruner=pruner, load_if_exists=True
+            )
     kept = study.user_attrs.get(NAME)
     if kept is None:
         if study.get_trials(deepcopy=False):
