@@ -27,7 +27,7 @@ def bayesian(
     groups: Any = None,
     examples: int | None = None,
     sampler: Any = "gp",
-    pruner: Any = "median",
+    pruner: Any = "best",
     storage: Any = None,
     per_device: Any = None,
     mesh: Mesh | None = None,
@@ -75,8 +75,10 @@ def bayesian(
       classes, groups: as for `folds` and `holdout`.
       examples: how many there are; by default the length that all shared arrays agree on.
       sampler: "gp", "tpe", or a sampler of Optuna.
-      pruner: of several folds: "median", which gives up what is worse than the median of the trials
-        before; None; or a pruner of Optuna, such as its ``WilcoxonPruner``.
+      pruner: of several folds: "best", which gives up what is worse than the best trial so far, on
+        the folds that it was trained on, by more than two standard errors; None; or a pruner of
+        Optuna, such as its ``MedianPruner`` (which compares a first fold with first folds, and
+        gives up half of what is nearly the best).
       storage: None keeps the study in memory; a path; a URL of a database; a storage of Optuna.
       per_device: of `jaxreg.sweep`: runs side by side within a device; by default 1 on CPU, where
         more are slower, and elsewhere all. "auto" may compile several programs.

@@ -24,6 +24,8 @@ from jaxreg.tune._splits import checked_splits, holdout
 from jaxreg.tune._splits import folds as folds_of
 from jaxreg.tune._trials import Trainings, trained
 
+BEST = "best"
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -37,7 +39,7 @@ class Settings:
     groups: Any = None
     examples: int | None = None
     sampler: Any = "gp"
-    pruner: Any = "median"
+    pruner: Any = "best"
     storage: Any = None
     per_device: Any = None
     mesh: Mesh | None = None
@@ -112,19 +114,18 @@ def _opened(
     found = _study.opened(owner, given.storage, purpose, pruner)
     ended = len(found.get_trials(deepcopy=False))
     found.sampler = _samplers.sampler_of(owner, given.sampler, space, given.seed, ended)
-    return _study.Study(found, _samplers.distributions(space), given.trials)
+    distributions = _samplers.distributions(space)
+    return _study.Study(found, distributions, given.trials, beside_best=given.pruner == BEST)
 
 
 def _pruner(owner: str, pruner: Any) -> Any:
     import optuna
 
-    if pruner is None:
+    if pruner is None or pruner == BEST:
         return optuna.pruners.NopPruner()
-    if pruner == "median":
-        return optuna.pruners.MedianPruner()
     if not isinstance(pruner, optuna.pruners.BasePruner):
         raise ValueError(
-            f'{owner}: pruner: expected "median", None or a pruner of Optuna, got {brief(pruner)}'
+            f'{owner}: pruner: expected "best", None or a pruner of Optuna, got {brief(pruner)}'
         )
     return pruner
 

@@ -88,7 +88,8 @@ def _finite(owner: str, end: Any) -> float:
 
 
 def _is_scalar(value: Any) -> bool:
-    return hasattr(value, "dtype") and not np.ndim(value) and np.asarray(value).dtype.kind in "iuf"
+    is_array = hasattr(value, "dtype") and not is_key(value)
+    return is_array and not np.ndim(value) and np.asarray(value).dtype.kind in "iuf"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from jaxreg.tune._storage import storage_of
 
 NAME = "jaxreg.tune"
@@ -26,11 +28,14 @@ class Study:
       optuna: the `optuna.Study`.
       distributions: what is searched, as Optuna has it.
       budget: how many trials are to end, in all processes together.
+      beside_best: whether trials are given up that are clearly worse than the best, rather than by
+        a pruner of Optuna.
     """
 
     optuna: Any
     distributions: dict[str, Any]
     budget: int
+    beside_best: bool = False
 
     def ask(self, batch: int) -> list[Any]:
         """Trials to train next: first those that a process left behind, then new ones."""
@@ -62,14 +67,20 @@ class Study:
             trial.set_user_attr(NAME, note)
             self.optuna.tell(trial, score, state=state, skip_if_finished=True)
 
-    def hopeless(self, trials: list[Any], means: dict[int, float], step: int) -> list[Any]:
-        """Trials that the pruner gives up: it sees the mean so far as the value of a step."""
+    def hopeless(
+        self, trials: list[Any], notes: dict[int, Any], means: dict[int, float], step: int
+    ) -> list[Any]:
+        """Trials to give up; a pruner of Optuna sees the mean so far as the value of a step."""
         import optuna
 
         for trial in trials:
             with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
                 trial.report(means[trial.number], step)
-        return [trial for trial in trials if trial.should_prune()]
+        if not self.beside_best:
+            return [trial for trial in trials if trial.should_prune()]
+        whole = [trial for trial in self.ended if trial.state.name == "COMPLETE"]
+        best = min(whole, key=lambda trial: trial.value, default=None)
+        return [t for t in trials if best and _is_worse(notes[t.number], best.user_attrs[NAME])]
 
     def _taken_up(self, trial: Any) -> Any:
         import optuna
@@ -92,6 +103,14 @@ class Study:
     def running(self) -> int:
         """How many trials others are about."""
         return sum(t.state.name == "RUNNING" for t in self._counted())
+
+
+def _is_worse(note: Any, best: Any) -> bool:
+    """By more than two standard errors of its mean, on the folds so far."""
+    scores = np.array(note["scores"])
+    excess = scores - np.array(best["scores"][: len(scores)])
+    errors = np.nan_to_num(np.array(note["errors"], float))
+    return bool(excess.mean() > 2 * np.sqrt(np.sum(errors**2)) / len(scores))
 
 
 def _counts(trial: Any, distributions: Any) -> bool:

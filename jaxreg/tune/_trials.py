@@ -63,7 +63,7 @@ def trained(trainings: Trainings, study: Study, batch: list[Any]) -> None:
         means = {t.number: _mean(notes[t.number], held) for t in batch}
         diverged = [t for t in batch if not np.isfinite(means[t.number])]
         left = [t for t in batch if np.isfinite(means[t.number])]
-        hopeless = study.hopeless(left, means, split) if split + 1 < splits else []
+        hopeless = study.hopeless(left, notes, means, split) if split + 1 < splits else []
         for trial in diverged + hopeless:
             study.tell(trial, _in_json(notes[trial.number]), None)
         batch = [trial for trial in left if trial not in hopeless]

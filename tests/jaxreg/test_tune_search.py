@@ -143,21 +143,29 @@ def test_several_settings_constants_and_seeds_are_searched_shared_and_averaged()
     assert fixed.warnings == ("all trials score the same: does train use point['strength']?",)
 
 
-def test_hopeless_and_diverged_trials_are_not_trained_on():
-    choice = search("random", trials=32, folds=FIVE, breaks=1.0, pruner="median")
-    whole = search("random", trials=32, folds=FIVE, breaks=1.0, pruner=None)
-    states = [trial.state.name for trial in choice.study.trials]
-    diverged = choice.candidates["strength"] > 1
+PRUNERS = {"best": "best", "median": optuna.pruners.MedianPruner(n_startup_trials=4)}
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_hopeless_and_diverged_trials_are_not_trained_on(pruner):
+    """The seed, which shifts the score, is a setting here: most of its range is hopeless."""
+    space = {"strength": (1e-3, 10.0), "seed": tune.linear(0.0, 10.0)}
+    options = {"space": space, "trials": 32, "folds": FIVE, "breaks": 1.0}
+    choice = search("random", pruner=PRUNERS[pruner], **options)
+    whole = search("random", pruner=None, **options)
+    strengths, shifts = choice.candidates["strength"], choice.candidates["seed"]
+    diverged, left_out = strengths > 1, np.isnan(choice.scores)
     assert diverged.any()
-    assert np.isnan(choice.scores[diverged]).all()
+    assert left_out[diverged].all()
     assert whole.trainings == 5 * (~diverged).sum() + diverged.sum()
     assert choice.trainings < whole.trainings
-    assert states.count("PRUNED") == np.isnan(choice.scores).sum() > diverged.sum()
-    kept = ~np.isnan(choice.scores)
-    np.testing.assert_allclose(
-        choice.scores[kept], curve(choice.candidates["strength"][kept], FIVE), rtol=1e-4
-    )
-    assert np.isfinite(choice.score)
+    states = [trial.state.name for trial in choice.study.trials]
+    assert states.count("PRUNED") == left_out.sum() > diverged.sum()
+    expected = curve(strengths, FIVE) + shifts
+    np.testing.assert_allclose(choice.scores[~left_out], expected[~left_out], rtol=1e-4)
+    if pruner == "best":  # nothing is given up that is near the best
+        assert choice.score == whole.score
+        assert expected[left_out & ~diverged].min() > choice.score + 0.3
     assert f"{diverged.sum()} of 32 trials diverged" in str(choice)
 
 
@@ -322,7 +330,7 @@ REFUSED = [
     ({"trials": 4}, ValueError, "got 4 trials in batches of 8; write batch=4"),
     ({"folds": 100}, ValueError, "at least as many examples as folds"),
     ({"sampler": "grid"}, ValueError, 'expected "gp", "tpe" or a sampler of Optuna'),
-    ({"pruner": "hyperband"}, ValueError, 'expected "median", None or a pruner'),
+    ({"pruner": "hyperband"}, ValueError, 'expected "best", None or a pruner'),
     ({"storage": 3}, TypeError, "a path for a journal, a URL"),
     ({"method": "random", "trails": 8}, TypeError, "got trails; write trials=…"),
     ({"method": "sobol", "sampler": "gp"}, TypeError, "options of tune.bayesian, got sampler"),
