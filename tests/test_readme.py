@@ -20,6 +20,9 @@ from experiments.benchmark.timing import Timings
 from experiments.coupling.conclusions import conclude
 from experiments.coupling.describe import describe
 from experiments.coupling.results import results
+from experiments.language import tables as tables_of_language
+from experiments.language.describe import describe as describe_language
+from experiments.language.results import results as programs
 from experiments.path.describe import describe as describe_paths
 from experiments.path.results import results as paths
 from experiments.statistics.resample import estimate
@@ -142,6 +145,28 @@ def test_what_came_out_of_the_path_is_what_its_records_give():
     quoted = [line[2:] for line in text.splitlines() if line.startswith("> ")]
     assert quoted == summary["answer"]
     assert describe_paths(paths(found), {})["answer"] == summary["answer"]
+
+
+def test_what_came_out_of_the_language_model_is_what_its_records_give():
+    folder = ROOT / "experiments"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    for name in ("language", "language_texts"):
+        found = records.read(folder / "results" / name)
+        summary = [record for record in found if record["event"] == "summary"][-1]
+        content = describe_language(programs(found), {})
+        assert content["answer"] == summary["answer"]
+        assert content["carried"] == summary["carried"]
+        for row in tables_of_language.claims(content):
+            assert f"| {' | '.join(row)} |" in text
+    assert content["answer"][-1] in text
+    content = describe_language(programs(records.read(folder / "results" / "language")), {})
+    for row in tables_of_language.carried(content):
+        assert f"| {' | '.join(row)} |" in text
+    (tuned,) = (r for r in content["programs"][0]["rows"] if r["learning_rate"] == 0.004)
+    assert f"decay takes {tuned['gain']} off, to {tuned['tuned']} bits" in text
+    for row in content["programs"][0]["rows"]:
+        assert f"{row['shown']} at η = {row['learning_rate']:g}" in text
+    assert next(line for line in content["answer"] if "learning rate kept" in line) in text
 
 
 def test_what_a_gpu_gave_is_what_its_records_give():

@@ -14,7 +14,6 @@ from experiments.combinations.content import (
     Content,
     EffectContent,
     ModelContent,
-    NumberContent,
     OrderingContent,
     TriedContent,
 )
@@ -22,11 +21,10 @@ from experiments.combinations.findings import VERDICTS, Effect, Ordering
 from experiments.combinations.penalties import NONE, PENALTIES
 from experiments.combinations.results import Cell, Results
 from experiments.combinations.wording import factor, named, points
-from experiments.formatting import fixed, scientific, shortened
+from experiments.formatting import fixed, scientific
 from experiments.models.table import MODELS
-from experiments.statistics.resample import Estimate, estimate
+from experiments.statistics.number import mean, number
 
-DIGITS = 6
 STRONGEST = "*"
 NAMES = {"dropout": "Dropout", "batchnorm": "BatchNorm"}
 
@@ -76,12 +74,12 @@ def _cell(results: Results, cell: Cell, effect: Effect | None) -> CellContent:
         "penalty": penalty,
         "place": place,
         "strength": "" if penalty == NONE else _strength(results, cell),
-        "error": _number(found.times(100)),
+        "error": number(found.times(100)),
         "shown": points(found),
         "gain": "" if effect is None else points(effect.difference),
         "word": "" if effect is None else effect.word,
         "zeros": float(100 * np.mean(results.zeros[cell])),
-        "effective": _number(_mean(rates)) if np.isfinite(rates).all() else None,
+        "effective": number(mean(rates)) if np.isfinite(rates).all() else None,
         "factor": "" if raised is None or penalty == NONE else factor(raised),
     }
 
@@ -107,17 +105,6 @@ def _strength(results: Results, cell: Cell) -> str:
     mark = STRONGEST if chosen and chosen.strongest else ""
     symbol = PENALTIES[cell[0]].symbol
     return f"{symbol} = {scientific(results.used[cell], 2)}{mark}"
-
-
-def _mean(values: np.ndarray) -> Estimate:
-    return estimate(lambda seeds: float(values[seeds].mean()), len(values), resamples=0)
-
-
-def _number(found: Estimate) -> NumberContent:
-    low, high = found.jackknife or (None, None)
-    ends = (None if x is None else shortened(x, DIGITS) for x in (found.value, low, high))
-    value, low, high = ends
-    return {"value": value, "low": low, "high": high}
 
 
 def _effect(effect: Effect) -> EffectContent:

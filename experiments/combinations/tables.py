@@ -13,6 +13,7 @@ from experiments.combinations.content import CellContent, Content, ModelContent
 from experiments.combinations.findings import VERDICTS
 from experiments.combinations.penalties import PENALTIES
 from experiments.formatting import fixed, in_seconds
+from experiments.page.markdown import document, section
 from experiments.verdicts import COLOURS
 
 TIGHT = (0, 1, 0, 0)
@@ -166,21 +167,10 @@ SECTIONS: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
 
 def markdown(content: Content) -> str:
     """A document: the answer, how it was made, then the tables of each network."""
-    answer = "\n".join(f"- {sentence}" for sentence in content["answer"])
-    made = "\n".join(f"- {name}: {text}" for name, text in content["made"].items())
-    note = f"{content['note']}\n\n" if content["note"] else ""
-    models = "\n".join(map(_document, content["models"]))
-    return f"# {content['title']}\n\n{note}{answer}\n\n{made}\n\n{RULE}\n\n{models}"
+    return document(content, RULE, list(map(_document, content["models"])))
 
 
 def _document(model: ModelContent) -> str:
     found = ((heading, rows(model), columns) for heading, rows, columns in SECTIONS)
-    parts = [
-        f"### {heading}\n\n{_table(columns, rows)}\n" for heading, rows, columns in found if rows
-    ]
+    parts = [section(f"### {heading}", columns, rows) for heading, rows, columns in found if rows]
     return "\n".join((f"## {model['model']}: {model['title']}\n", *parts))
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

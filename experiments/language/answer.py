@@ -73,7 +73,8 @@ def _time(compared: Comparison) -> list[str]:
             f"Wang & Aitchison's τ = 1/(ω · updates in an epoch) of the best decay, in epochs of "
             f"{general(compared.base.results.setup.epochs)}: {_times(own)}. That it is the same "
             f"number of epochs for every text {_claimed(findings.constant(compared.over_text))}: "
-            f"its slope against the characters is {wording.steepness(compared.over_text)}."
+            f"its slope against the characters is {wording.steepness(compared.over_text)}; that of "
+            f"a constant ω is −1."
         )
     own = (compared.base, *compared.learning_rates)
     if compared.over_learning_rates is not None:

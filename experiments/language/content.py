@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-
-class NumberContent(TypedDict):
-    """A mean over seeds with its 95 % interval, jackknife-t; None with fewer than two seeds."""
-
-    value: float | None
-    low: float | None
-    high: float | None
+from experiments.statistics.number import NumberContent
 
 
 class RowContent(TypedDict):

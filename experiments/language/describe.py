@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from experiments.formatting import plus_minus, scientific, shortened
+from experiments.formatting import plus_minus, scientific
 from experiments.language import findings, wording
 from experiments.language.answer import answer
 from experiments.language.comparison import Comparison, compared
@@ -15,15 +15,13 @@ from experiments.language.content import (
     CarriedContent,
     ClaimContent,
     Content,
-    NumberContent,
     ProgramContent,
     RowContent,
 )
 from experiments.language.findings import KEEPING, VERDICTS, Carried, Row
 from experiments.language.results import Results
-from experiments.statistics.resample import Estimate, estimate
-
-DIGITS = 6
+from experiments.statistics.number import mean, number
+from experiments.statistics.resample import Estimate
 
 
 def describe(found: Sequence[Results], made: Mapping[str, str], note: str = "") -> Content:
@@ -34,14 +32,14 @@ def describe(found: Sequence[Results], made: Mapping[str, str], note: str = "") 
       made: how it was made: texts by their labels.
       note: what the reader must know first, such as that the study was stopped.
     """
-    compared_ = compared(found)
+    comparison = compared(found)
     return {
         "title": "Decay of a small language model: what to re-tune",
-        "answer": answer(compared_),
+        "answer": answer(comparison),
         "note": note,
         "programs": [_program(each) for each in found],
-        "carried": [_carried(compared_, each) for each in compared_.carried],
-        "claims": [_claim(*claim) for claim in claims(compared_)],
+        "carried": [_carried(comparison, each) for each in comparison.carried],
+        "claims": _claims(comparison),
         "made": dict(made),
     }
 
@@ -67,25 +65,14 @@ def _row(row: Row) -> RowContent:
     return {
         "learning_rate": row.learning_rate,
         "rates": list(row.results.rates),
-        "test": [_number(_mean(losses)) for losses in row.test],
+        "test": [number(mean(losses)) for losses in row.test],
         "chosen": row.chosen(everyone),
         "tuned": wording.bits(findings.tuned(row)),
         "gain": "" if gain is None else wording.bits(gain),
-        "time": _number(wording.exponentiated(time)),
+        "time": number(wording.exponentiated(time)),
         "shown": wording.epochs(time),
         "between": VERDICTS.word(findings.between(row)),
     }
-
-
-def _mean(values: np.ndarray) -> Estimate:
-    return estimate(lambda seeds: float(values[seeds].mean()), len(values), resamples=0)
-
-
-def _number(found: Estimate) -> NumberContent:
-    low, high = found.jackknife or (None, None)
-    ends = (None if x is None else shortened(x, DIGITS) for x in (found.value, low, high))
-    value, low, high = ends
-    return {"value": value, "low": low, "high": high}
 
 
 def _carried(compared: Comparison, found: Carried) -> CarriedContent:
@@ -93,52 +80,44 @@ def _carried(compared: Comparison, found: Carried) -> CarriedContent:
         "change": wording.change(compared.base, found.row),
         "kept": wording.kept(found),
         "rate": scientific(found.rate, 3),
-        "cost": _number(found.cost),
+        "cost": number(found.cost),
         "shown": wording.bits(found.cost),
         "verdict": KEEPING.word(found.verdict),
     }
 
 
-def claims(compared: Comparison) -> list[tuple[str, str, str, str, bool | None]]:
-    """(statement, statistic, value, expected, answer) of what is claimed of the time scale, and of
-    which number is the better one to keep."""
-    constant = plus_minus(0.0, findings.CONSTANT, 1)
-    of_rates, of_text = compared.over_learning_rates, compared.over_text
-    found: list[Any] = []
-    if of_rates is not None:
-        slope = "slope of log τ against log η", wording.steepness(of_rates), constant
-        found.append(("the best τ is the same for every learning rate", *slope, of_rates))
-    if of_text is not None:
-        slope = "slope of log τ against log characters", wording.steepness(of_text), constant
-        found.append(("the best τ is the same number of epochs for every text", *slope, of_text))
-    constants = [(*claim[:-1], findings.constant(claim[-1])) for claim in found]
-    return [*constants, *_better(compared)]
-
-
-def _better(compared: Comparison) -> list[tuple[str, str, str, str, bool | None]]:
-    pairs = (
+def _claims(compared: Comparison) -> list[ClaimContent]:
+    """What is claimed of the time scale, and of which number is the better one to keep; of what
+    there is."""
+    slopes = (
+        ("the best τ is the same for every learning rate", "η", compared.over_learning_rates),
+        ("the best τ is the same number of epochs for every text", "text", compared.over_text),
+    )
+    savings = (
         ("over learning rates ω is better kept than λ", "cost of λ − cost of ω", compared.by_rate),
         ("over texts τ is better kept than ω", "cost of ω − cost of τ", compared.by_time),
     )
     return [
-        (name, f"{statistic}, bits per character", wording.bits(saved), "> 0", above(saved))
-        for name, statistic, saved in pairs
-        if saved is not None
+        *(_constant(name, x, found) for name, x, found in slopes if found is not None),
+        *(_saving(name, what, found) for name, what, found in savings if found is not None),
     ]
 
 
-def above(found: Estimate) -> bool | None:
-    """Whether a number lies above 0: None if its interval holds 0."""
-    return found.within(0.0, float("inf"))
-
-
-def _claim(
-    name: str, statistic: str, shown: str, expected: str, verdict: bool | None
-) -> ClaimContent:
+def _constant(name: str, against: str, found: Estimate) -> ClaimContent:
     return {
         "name": name,
-        "statistic": statistic,
-        "shown": shown,
-        "expected": expected,
-        "verdict": VERDICTS.word(verdict),
+        "statistic": f"slope of log τ against log {against}",
+        "shown": wording.steepness(found),
+        "expected": plus_minus(0.0, findings.CONSTANT, 1),
+        "verdict": VERDICTS.word(findings.constant(found)),
+    }
+
+
+def _saving(name: str, statistic: str, found: Estimate) -> ClaimContent:
+    return {
+        "name": name,
+        "statistic": f"{statistic}, bits per character",
+        "shown": wording.bits(found),
+        "expected": "> 0",
+        "verdict": VERDICTS.word(found.within(0.0, math.inf)),
     }

@@ -12,6 +12,7 @@ from experiments.formatting import general, in_seconds, scientific
 from experiments.language.config import Part
 from experiments.language.content import Content, ProgramContent
 from experiments.language.findings import KEEPING, TOLERANCE, VERDICTS
+from experiments.page.markdown import document, section
 from experiments.verdicts import COLOURS, Verdicts
 
 TIGHT = (0, 1, 0, 0)
@@ -21,7 +22,7 @@ RULE = (
     "in an epoch), in epochs (Wang & Aitchison 2025). Validation text chooses decay; other text, "
     f"which is reported, prices it. A number can be kept if that costs less than {TOLERANCE:g} "
     "bits per character above decay that is tuned anew, and has to be re-tuned if it costs more, "
-    "each by its interval."
+    "each by its interval; 0 ± 0: it is the very decay of the grid that would be chosen anew."
 )
 
 
@@ -112,13 +113,5 @@ def sections(content: Content) -> list[tuple[str, list[tuple[str, ...]], tuple[s
 
 def markdown(content: Content) -> str:
     """A document: the answer, how it was made, then the tables."""
-    answer = "\n".join(f"- {sentence}" for sentence in content["answer"])
-    made = "\n".join(f"- {name}: {text}" for name, text in content["made"].items())
-    note = f"{content['note']}\n\n" if content["note"] else ""
-    found = (f"## {name}\n\n{_table(columns, of)}\n" for name, of, columns in sections(content))
-    return f"# {content['title']}\n\n{note}{answer}\n\n{made}\n\n{RULE}\n\n" + "\n".join(found)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    found = [section(f"## {name}", columns, of) for name, of, columns in sections(content)]
+    return document(content, RULE, found)

@@ -2,7 +2,8 @@
 
 `document.write` makes the file: style sheets, scripts and data stand inside it, and its policy lets
 the browser load nothing else. `parts` makes what stands on more than one page: header, tables,
-pairs of labels and texts, verdicts; it escapes every text that is no `Markup`. Beside them lie
+pairs of labels and texts, verdicts; it escapes every text that is no `Markup`. `markdown` is the
+same content without a page. Beside them lie
 
 - `theme.css`: colours in light and dark, the measure of the text, the header; every page has it.
 - `tables.css`: tables that fold where they are too wide, and pairs.

@@ -10,14 +10,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from experiments.path.penalties import Network
-
-
-class MeasureContent(TypedDict):
-    """A mean over seeds with its 95 % interval, jackknife-t; None with fewer than two seeds."""
-
-    value: float | None
-    low: float | None
-    high: float | None
+from experiments.statistics.number import NumberContent
 
 
 class CutContent(TypedDict):
@@ -35,7 +28,7 @@ class StrengthContent(TypedDict):
     """The trainings at one strength."""
 
     strength: float
-    measures: dict[str, MeasureContent]
+    measures: dict[str, NumberContent]
     """By the names of `measures.MEASURES`, at the end of the training."""
     learning: list[float | None]
     """Test accuracy at each of the ``epochs`` of the curve, means over seeds."""

@@ -13,7 +13,6 @@ from experiments.path.content import (
     ChoiceContent,
     CurveContent,
     CutContent,
-    MeasureContent,
     PathContent,
     StrengthContent,
 )
@@ -21,9 +20,9 @@ from experiments.path.findings import Chosen, best, chosen, means, sparsest
 from experiments.path.measures import MEASURES
 from experiments.path.pictures import EDGES
 from experiments.path.results import Results
+from experiments.statistics.number import DIGITS, number
 from experiments.statistics.resample import Estimate
 
-DIGITS = 6
 IN_LOSS, BY_PROX = "in the loss", "by its proximal operator"
 
 
@@ -79,20 +78,13 @@ def _strength(results: Results, place: int, found: Mapping[str, Estimate]) -> St
     cut = results.cuts.get(place)
     return {
         "strength": results.strengths[place],
-        "measures": {name: _measure(estimate) for name, estimate in found.items()},
+        "measures": {name: number(estimate) for name, estimate in found.items()},
         "learning": [shortened(float(value), DIGITS) for value in learning],
         "diverged": int(missing.sum()),
         "unconverged": int((~results.converged[place]).sum()),
         "histogram": results.histograms.get(place),
         "cut": None if cut is None else _cut(cut),
     }
-
-
-def _measure(found: Estimate) -> MeasureContent:
-    low, high = found.jackknife or (None, None)
-    numbers = (None if x is None else shortened(x, DIGITS) for x in (found.value, low, high))
-    value, low, high = numbers
-    return {"value": value, "low": low, "high": high}
 
 
 def _cut(record: Mapping[str, Any]) -> CutContent:

@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.path.content import CurveContent, MeasureContent, PathContent
+from experiments.path.content import CurveContent, NumberContent, PathContent
 
 COLOURS = {
     "l2": "#0072B2",
@@ -99,6 +99,6 @@ def _scaled(value: float | None, factor: float) -> float:
     return float("nan") if value is None else factor * value
 
 
-def _end(measure: MeasureContent, end: str, factor: float) -> float:
+def _end(measure: NumberContent, end: str, factor: float) -> float:
     value = measure["low"] if end == "low" else measure["high"]
     return _scaled(measure["value"] if value is None else value, factor)
