@@ -46,6 +46,17 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "strengths": ("lambdas", "alphas", "lambda_path", "cs", "grid"),
     "count": ("n_alphas", "n_lambdas", "nlambda", "num", "n"),
     "ratio": ("eps", "lambda_min_ratio", "min_ratio"),
+    "folds": ("cv", "k", "n_splits", "n_folds", "nfolds", "splits"),
+    "repeats": ("n_repeats", "repetitions"),
+    "classes": ("stratify", "labels", "stratified"),
+    "share": ("test_size", "fraction", "validation_split", "val_size", "size"),
+    "seed": ("random_state", "rng", "key", "random_seed"),
+    "journal": ("storage", "checkpoint", "resume", "file", "path", "log"),
+    "features": ("x", "inputs", "design", "data"),
+    "targets": ("y", "labels", "outputs", "target"),
+    "low": ("min", "minimum", "lower", "start"),
+    "high": ("max", "maximum", "upper", "stop", "end"),
+    "intercept": ("fit_intercept", "bias", "center"),
 }
 """What an argument is called elsewhere."""
 

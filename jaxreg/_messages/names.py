@@ -71,6 +71,20 @@ HERE = {
     "grid(…)": ("product", "grid_search", "hyperparameters"),
     "prox.l1": ("soft_threshold", "soft_thresholding", "prox_l1", "prox_lasso", "shrink"),
     "prox.l0": ("hard_threshold", "hard_thresholding"),
+    "tune.cross_validate(train, points)": (
+        *("cross_validation", "crossval", "cv", "grid_search_cv", "cross_val_score", "lasso_cv"),
+        *("validate", "cv_glmnet", "elastic_net_cv", "logistic_regression_cv", "validation_curve"),
+    ),
+    "tune.ridge_path(features, targets, strengths)": (
+        *("ridge_cv", "leave_one_out", "loo", "loocv", "gcv", "ridge_regression"),
+    ),
+    "tune.evidence(features, targets)": (
+        *("bayesian_ridge", "marginal_likelihood", "marglik", "empirical_bayes", "ard", "mackay"),
+        "ard_regression",
+    ),
+    "tune.folds(examples)": ("kfold", "k_fold", "stratified_kfold", "group_kfold", "splits"),
+    "tune.holdout(examples)": ("train_test_split", "validation_split", "split", "train_val_split"),
+    "tune.strengths(low, high)": ("lambdas", "alphas", "logspace", "geomspace"),
     "tune.bayesian": ("optuna", "bayesian_optimization", "bayesopt", "bayes", "bo", "tpe"),
     "tune.random": ("random_search", "randomized_search"),
     "tune.sobol": ("sobol_search", "quasi_random", "qmc"),

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import dtypes
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jaxreg._messages.brief import brief
@@ -53,12 +54,20 @@ def weighted_mean(losses: ArrayLike, weights: ArrayLike) -> jax.Array:
 
 def examples_of(owner: str, examples: Any, shared: tuple[Any, ...]) -> int:
     """How many examples there are: as told, or the length that all shared arguments agree on."""
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(shared)):
+        raise TypeError(
+            f"{owner}: expected arrays, got traced ones; call it outside of jit, vmap and grad: it "
+            f"compiles a program of its own"
+        )
     if examples is None:
         lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(shared)}
         if len(lengths) != 1 or () in lengths:
+            listed = any(isinstance(x, list) for x in shared)
             raise ValueError(
                 f"{owner}: expected shared arrays with an entry for each example, got "
                 f"{', '.join(map(brief, shared)) or 'none'}; say how many there are: examples=…"
+                + ", and make lists arrays: np.asarray(…)"
+                * listed
             )
         return int(lengths.pop()[0])
     if isinstance(examples, bool) or not isinstance(examples, int | np.integer) or examples < 2:

@@ -170,6 +170,9 @@ class _Judged:
         chosen, interval = _picking.picked(
             rule, strengths, self.scores, self.errors, alike, self.eps
         )
+        warned = list(_warnings.of(self.candidates, self.runs, rim))
+        if not warned:
+            warned = _rim.limited(rule, strengths[chosen], strengths[alike[chosen]])
         every = f"{self.folds} folds" if self.folds > 1 else "one split"
         again = f" repeated {self.repeats} times" if self.repeats > 1 else ""
         return Choice(
@@ -182,7 +185,7 @@ class _Judged:
             chosen=chosen,
             method=f"cross-validation, {every}{again}, {rule.replace('_', ' ')}",
             interval=interval,
-            warnings=tuple(_warnings.of(self.candidates, self.runs, rim)),
+            warnings=tuple(warned),
             splits=self.splits,
         )
 

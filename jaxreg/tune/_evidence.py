@@ -201,16 +201,13 @@ def _found(
 
 def _choice(found: Evidence) -> Choice:
     steps = int(found.steps)
-    series = np.array(found.trace_strengths)[:steps].reshape(steps, -1)
     alone = found.strength.ndim == 0
-    names = ["strength"] if alone else [f"strength {g}" for g in range(series.shape[1])]
-    final = np.asarray(found.strength).reshape(1, -1)
-    series = np.concatenate([series, final])
+    series = np.concatenate([found.trace_strengths[:steps], found.strength[None]])
     scores = -np.append(np.array(found.trace_evidence)[:steps], float(found.evidence))
     end = () if bool(found.converged) else ("the fixed point was not reached: raise max_steps",)
     return Choice(
         strength=float(found.strength) if alone else np.asarray(found.strength),
-        candidates=dict(zip(names, series.T, strict=True)),
+        candidates={"strength": series},
         scores=scores,
         errors=np.full(len(scores), np.nan),
         trainings=0,

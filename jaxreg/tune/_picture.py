@@ -64,12 +64,15 @@ def _figure() -> Figure:
 
 
 def _scale(axes: Axes, strengths: np.ndarray) -> None:
-    """Logarithmic; with a 0 among the strengths, linear below the smallest other one."""
+    """Logarithmic beyond a decade; with a 0 among them, linear below the smallest other one."""
     positive = strengths[(strengths > 0) & np.isfinite(strengths)]
     if len(positive) and len(positive) < len(strengths):
-        axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.3)
+        axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.5)
+        decades = np.arange(np.ceil(np.log10(positive.min())), np.log10(positive.max()) + 0.01)
+        every = max(len(decades) // 6, 1)
+        axes.set_xticks([0.0, *10.0 ** decades[::every]])
         axes.set_xlim(-0.3 * positive.min(), 1.5 * positive.max())
-    elif len(positive):
+    elif len(positive) and positive.max() > 10 * positive.min():
         axes.set_xscale("log")
 
 
@@ -97,7 +100,8 @@ def _trace(axes: Axes, choice: Any, strengths: np.ndarray, scores: np.ndarray) -
     dots = axes.scatter(strengths, scores, c=order, cmap="Blues", vmin=-len(order) / 3, zorder=3)
     figure = axes.get_figure(root=True)
     if figure is not None:
-        figure.colorbar(dots, ax=axes, label="candidate, in the order tried")
+        bar = figure.colorbar(dots, ax=axes, label="candidate, in the order tried")
+        bar.ax.set_ylim(0, max(len(order) - 1, 1))
 
 
 def _limit(axes: Axes, scores: np.ndarray) -> None:

@@ -246,11 +246,13 @@ def _choice(path: RidgePath, by: str, rule: _picking.Rule) -> Choice:
     eps = float(np.finfo(strengths.dtype).eps)
     chosen, interval = _picking.picked(rule, strengths, scores, errors, eps=eps)
     rim = _rim.found(Candidates({"strength": strengths}, np.arange(len(path))), scores, eps)
+    found = [] if rim is None else [rim.text]
+    found += _rim.limited(rule, strengths[chosen], strengths) if rim is None else []
     words = by.replace("_", "-") if by == "leave_one_out" else by.replace("gcv", "GCV")
     method = f"{words} of ridge regression" + ", one standard error" * (rule != "minimum")
     return Choice(
         float(strengths[chosen]), {"strength": strengths}, scores, errors, 0, float(path.seconds),
-        chosen, method, interval, () if rim is None else (rim.text,),
+        chosen, method, interval, tuple(found),
     )  # fmt: skip
 
 

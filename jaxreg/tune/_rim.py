@@ -20,7 +20,7 @@ class Rim:
 
     Attributes:
       strength: the last one.
-      ratio: of the last to the one before it: the step by which to go on.
+      ratio: of the last to the one before it: the step by which to go on; ∞ beside a 0.
     """
 
     strength: float
@@ -29,7 +29,7 @@ class Rim:
     @property
     def can_grow(self) -> bool:
         """Not beyond 0, nor where there is no step to repeat."""
-        return self.strength > 0 and self.ratio not in (0.0, 1.0)
+        return self.strength > 0 and bool(np.isfinite(self.ratio))
 
     @property
     def text(self) -> str:
@@ -54,8 +54,18 @@ def found(candidates: Candidates, scores: np.ndarray, eps: float) -> Rim | None:
     end, inner = (-1, -2) if strengths[best] == series[-1] else (0, 1)
     if abs(values[end] - values[inner]) <= _picking.TIE * eps * abs(values[end]):
         return None
-    ratio = float(series[end] / series[inner]) if series[inner] > 0 else 0.0
+    ratio = float(series[end] / series[inner]) if series[inner] > 0 else np.inf
     return Rim(float(series[end]), ratio)
+
+
+def limited(rule: str, strength: float, strengths: np.ndarray) -> list[str]:
+    """What to know if the rule of one standard error was stopped by the end of the strengths."""
+    if rule != "one_standard_error" or strength < strengths.max():
+        return []
+    return [
+        f"the largest strength that was tried, {strength:.3g}, is within one standard "
+        f"error of the least score: larger ones may be too"
+    ]
 
 
 def grown(points: dict[str, Any], rim: Rim, steps: int) -> dict[str, Any]:

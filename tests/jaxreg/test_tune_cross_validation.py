@@ -169,6 +169,25 @@ def test_mistakes_of_a_training_and_rims_are_warned_of(mode, message):
     assert f"warning: {choice.warnings[0]}" in repr(choice)
 
 
+def test_two_strengths_of_which_one_is_zero_have_no_step_to_grow_by():
+    choice = validate(FALLING, [0.0, 1e-3], grow=True)
+    assert len(choice.scores) == 2
+    assert choice.warnings[0].endswith("beyond, with larger ones")
+
+
+def test_one_standard_error_says_if_the_strengths_ended_before_it():
+    strengths = tune.strengths(1e-2, 0.5, 6)
+    choice = validate(strengths=strengths, rule="one_standard_error")
+    assert choice.strength == strengths[-1]
+    assert "0.5, is within one standard error of the least score: larger" in choice.warnings[0]
+
+
+def test_traced_data_are_refused_since_there_is_nothing_to_print_yet():
+    points = grid(strength=STRENGTHS)
+    with pytest.raises(TypeError, match="call it outside of jit, vmap and grad"):
+        jax.jit(lambda x: tune.cross_validate(ridge, points, x, Y).scores)(X)
+
+
 def test_zero_is_an_end_that_needs_no_more():
     choice = validate(RISING, tune.strengths(1e-2, 10, 4, zero=True), grow=True)
     assert choice.strength == 0
