@@ -12,6 +12,7 @@ import pytest
 from jaxreg import grid, tune
 
 PROBLEMS, EXAMPLES, FEATURES, NOISE = 200, 100, 25, 1.0
+SEARCHED = 12
 STRENGTHS = np.asarray(tune.strengths(1e-3, 10.0, 20))
 
 solved = functools.partial(jax.scipy.linalg.solve, assume_a="pos")
@@ -45,10 +46,11 @@ def risks():
 
 
 def regrets(strengths):
-    """The risk beyond the least that a strength can give, relative to it, for each problem."""
+    """The risk beyond the least that a strength can give, relative to it, by problem."""
     fine, curves = risks()
     at = np.abs(np.log(fine / np.asarray(strengths)[:, None])).argmin(axis=1)
-    return curves[np.arange(PROBLEMS), at] / curves.min(axis=1) - 1
+    rows = np.arange(len(at))
+    return curves[rows, at] / curves[rows].min(axis=1) - 1
 
 
 @functools.cache
@@ -83,12 +85,40 @@ def by_evidence():
     return jax.jit(jax.vmap(lambda x, y: alone(x, y).strength))(x, y)
 
 
+def by_descent(mode):
+    """The strengths of all problems together: the mean of losses that have nothing in common."""
+    x, y, _ = drawn()
+
+    def all_of_them(point, weights, x, y):
+        points = {"strength": point["strength"], "problem": jnp.arange(PROBLEMS)}
+        alone = jax.vmap(lambda one: train(one, weights, x, y))
+        return alone(points).mean(axis=0)
+
+    start = {"strength": np.full(PROBLEMS, 1e-2)}
+    choice = tune.hypergradient(
+        all_of_them, start, x, y, examples=EXAMPLES, folds=5, mode=mode, steps=20
+    )
+    return choice.strength
+
+
+def by_search(search, **options):
+    """The first problems alone: a study costs more than its trainings here."""
+    x, y, _ = drawn()
+    ends, split = {"strength": (1e-3, 10.0)}, tune.folds(EXAMPLES, 5)
+    of = functools.partial(search, examples=EXAMPLES, folds=split, **options)
+    return [of(train, {**ends, "problem": i}, x, y).strength for i in range(SEARCHED)]
+
+
 WAYS = {
     "leave-one-out": lambda: STRENGTHS[closed_forms().leave_one_out.argmin(axis=1)],
     "gcv": lambda: STRENGTHS[closed_forms().gcv.argmin(axis=1)],
     "evidence on the grid": lambda: STRENGTHS[closed_forms().evidence.argmax(axis=1)],
     "evidence": by_evidence,
     "five folds": lambda: by_cross_validation(5),
+    "hypergradient": lambda: by_descent("reverse"),
+    "bayesian": lambda: by_search(tune.bayesian, trials=16),
+    "random": lambda: by_search(tune.random, trials=32, batch=32),
+    "sobol": lambda: by_search(tune.sobol, trials=16, batch=16),
 }
 
 
