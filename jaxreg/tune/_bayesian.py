@@ -103,7 +103,8 @@ def bayesian(
     >>> def train(point, weights, x, y):  # ridge regression in closed form
     ...     kept, n = weights[:, None] * x, weights.sum()
     ...     gram = x.T @ kept / n + point["strength"] * jnp.eye(x.shape[1])
-    ...     return (x @ jnp.linalg.solve(gram, kept.T @ y / n) - y) ** 2
+    ...     w = jax.scipy.linalg.solve(gram, kept.T @ y / n, assume_a="pos")
+    ...     return (x @ w - y) ** 2
     >>> x, noise = (jax.random.normal(jax.random.key(i), (60, 8)) for i in (0, 1))
     >>> space = {"strength": (1e-3, 10)}
     >>> choice = tune.bayesian(train, space, x, x[:, 0] + noise[:, 0], trials=16, folds=5)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from jaxreg import elastic_net, l1, l2, tune
 from jaxreg.tune import _descent
@@ -20,6 +21,8 @@ SPLIT = np.asarray(tune.holdout(EXAMPLES, 0.3))[0]
 KEPT = SPLIT > 0
 GRAM, MOMENT = X[KEPT].T @ X[KEPT] / KEPT.sum(), X[KEPT].T @ Y[KEPT] / KEPT.sum()
 CURVATURE = 2 * np.linalg.eigvalsh(GRAM + 0.1 * np.eye(FEATURES))  # of loss + penalty at λ = 0.1
+MESH = Mesh(np.array(jax.devices()[:1]), ("run",))
+"""LAPACK on several CPU devices at once may wait forever (jaxlib 0.10.2)."""
 SINGLE = {"single": 0.1, "each": np.linspace(0.05, 0.3, FEATURES)}
 
 
@@ -51,7 +54,8 @@ def unrolled(steps, scan=jax.lax.scan):
 def closed(point, weights, x, y):
     gram = x.T @ (weights[:, None] * x) / weights.sum()
     gram += jnp.diag(jnp.broadcast_to(point["strength"], FEATURES))
-    return losses(jnp.linalg.solve(gram, x.T @ (weights * y) / weights.sum()), x, y)
+    w = jax.scipy.linalg.solve(gram, x.T @ (weights * y) / weights.sum(), assume_a="pos")
+    return losses(w, x, y)
 
 
 def value(strength):
@@ -182,7 +186,8 @@ def test_trees_of_strengths_and_other_settings_have_derivatives():
 
 
 def descend(train=closed, strength=1e-3, folds=SPLIT[None], **options):
-    return tune.hypergradient(train, {"strength": strength}, X, Y, folds=folds, **options)
+    usual = {"folds": folds, "mesh": MESH}
+    return tune.hypergradient(train, {"strength": strength}, X, Y, **usual, **options)
 
 
 @pytest.mark.parametrize("start", [1e-6, 1e-3, 30.0])
@@ -259,7 +264,8 @@ def fitted(strengths, weights, x, y):
     each = jnp.repeat(strengths, GROUPED // strengths.shape[1], axis=1)
     gram = x.T @ (weights[:, None] * x) / weights.sum() + jax.vmap(jnp.diag)(each)
     moment = x.T @ (weights[:, None] * y) / weights.sum()
-    return jnp.linalg.solve(gram, moment.T[..., None])[..., 0].T
+    solved = functools.partial(jax.scipy.linalg.solve, assume_a="pos")
+    return jax.vmap(solved)(gram, moment.T).T
 
 
 def ridges_of_groups(point, weights, x, y):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optuna
 import pytest
+from jax.sharding import Mesh
 
 from jaxreg import tune
 from jaxreg.tune import _samplers, _study, _trials
@@ -25,6 +26,8 @@ X = RNG.normal(size=(40, 4)).astype(np.float32)
 Y = (X @ np.array([1.0, 0.5, 0.0, 0.0]) + RNG.normal(size=40)).astype(np.float32)
 SPACE = {"strength": (1e-3, 10.0)}
 SPLIT, FIVE = tune.holdout(40), tune.folds(40, 5)
+MESH = Mesh(np.array(jax.devices()[:1]), ("run",))
+"""LAPACK on several CPU devices at once may wait forever (jaxlib 0.10.2)."""
 METHODS = {
     "gp": tune.bayesian,
     "tpe": functools.partial(tune.bayesian, sampler="tpe"),
@@ -37,14 +40,15 @@ def ridge(point, weights, x, y):
     """In closed form; strengths above ``breaks`` diverge, and seeds shift the score."""
     gram = x.T @ (weights[:, None] * x) / weights.sum()
     gram += point["strength"] * jnp.eye(4)
-    w = jnp.linalg.solve(gram, x.T @ (weights * y) / weights.sum())
+    w = jax.scipy.linalg.solve(gram, x.T @ (weights * y) / weights.sum(), assume_a="pos")
     losses = (x @ w - y) ** 2 + point["seed"]
     return jnp.where(point["strength"] > point["breaks"], jnp.nan, losses)
 
 
 def search(method="gp", *, breaks=1e9, seeds=(0.0,), space=SPACE, **options):
     every = {"seed": np.array(seeds, np.float32), "breaks": breaks, **space}
-    return METHODS[method](ridge, every, X, Y, **{"trials": 16, "folds": SPLIT, **options})
+    usual = {"trials": 16, "folds": SPLIT, "mesh": MESH}
+    return METHODS[method](ridge, every, X, Y, **{**usual, **options})
 
 
 def curve(strengths, folds=SPLIT):
@@ -89,6 +93,18 @@ def test_what_is_tried_is_what_is_scored_and_the_least_is_chosen(method):
     assert choice.interval[0] <= choice.strength <= choice.interval[1]
     again = search(method, trials=24, seed=3)
     np.testing.assert_array_equal(strengths, again.candidates["strength"])
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+def test_several_devices_share_a_batch(devices):
+    def train(point, weights, y):
+        return y + (jnp.log10(point["strength"]) + 3) ** 2
+
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("run",))
+    for per_device in (1, 3):
+        choice = tune.sobol(train, None, jnp.ones(10), trials=13, mesh=mesh, per_device=per_device)
+        expected = 1 + (np.log10(choice.candidates["strength"]) + 3) ** 2
+        np.testing.assert_allclose(choice.scores, expected, rtol=1e-5)
 
 
 def test_sobol_puts_one_point_in_every_sixteenth_of_every_range():

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from jaxreg import grid, tune
 
@@ -17,6 +18,8 @@ STRENGTHS = np.asarray(tune.strengths(1e-3, 10.0, 20))
 
 solved = functools.partial(jax.scipy.linalg.solve, assume_a="pos")
 """By Cholesky: side by side on several CPU devices an LU may wait forever (jaxlib 0.10.2)."""
+
+MESH = Mesh(np.array(jax.devices()[:1]), ("run",))
 
 
 @functools.cache
@@ -96,7 +99,7 @@ def by_descent(mode):
 
     start = {"strength": np.full(PROBLEMS, 1e-2)}
     choice = tune.hypergradient(
-        all_of_them, start, x, y, examples=EXAMPLES, folds=5, mode=mode, steps=20
+        all_of_them, start, x, y, examples=EXAMPLES, folds=5, mode=mode, steps=20, mesh=MESH
     )
     return choice.strength
 
@@ -105,7 +108,7 @@ def by_search(search, **options):
     """The first problems alone: a study costs more than its trainings here."""
     x, y, _ = drawn()
     ends, split = {"strength": (1e-3, 10.0)}, tune.folds(EXAMPLES, 5)
-    of = functools.partial(search, examples=EXAMPLES, folds=split, **options)
+    of = functools.partial(search, examples=EXAMPLES, folds=split, mesh=MESH, **options)
     return [of(train, {**ends, "problem": i}, x, y).strength for i in range(SEARCHED)]
 
 
