@@ -49,6 +49,7 @@ ROOMS = {
             "path",
             "combinations",
             "language",
+            "tune",
             "benchmark",
             "tpu_plan",
             "frameworks",

@@ -1,0 +1,173 @@
+"""`python -m experiments.tune`: choosing λ by every way at equal budget, and what each reaches.
+
+Heavy imports wait until the options are known to be good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from experiments import study as studies
+from experiments.command import run_command
+from experiments.data import load
+from experiments.errors import ConfigError
+from experiments.records import append, is_finished, read
+from experiments.tune.config import (
+    AROUND,
+    SEARCHES,
+    Part,
+    TuneConfig,
+    command_line,
+    planned,
+    resolved,
+)
+
+if TYPE_CHECKING:
+    from experiments.data import Dataset
+    from experiments.tune.conduct import Study
+    from experiments.tune.content import Content
+
+COMMAND = "tune"
+FILES = ("config.json", "records.jsonl", "tune.png", "tune.md", "report.html")
+
+
+def main(config: TuneConfig) -> None:
+    """Says what it will do, chooses, trains, prints what came out, and draws it."""
+    studies.carry_out(KIND, config)
+
+
+def _prepare(config: TuneConfig) -> tuple[Study, list[Part]]:
+    """Everything that can go wrong before training: options, packages, device, data, folder."""
+    config = resolved(studies.settings(config, COMMAND, AROUND))
+    _check_packages(config)
+    dataset = load(config.data)
+    _check_examples(config, dataset)
+    from experiments import machine
+
+    facts = machine.every_device(config.platform, config.compilation_cache)
+    from experiments.tune.conduct import Study
+
+    _check_folds(config, dataset)
+    folder = studies.folder(config, COMMAND, {**facts, "data": config.data})
+    return Study(config, dataset, folder), planned(config)
+
+
+def _check_packages(config: TuneConfig) -> None:
+    needing = [name for name in config.method or () if name in SEARCHES]
+    if needing and find_spec("optuna") is None:
+        raise ConfigError(
+            f"--method {needing[0]}: expected the package optuna, which is not installed; "
+            f'pip install ".[tune]", or take --method cv hypergradient ridge evidence'
+        )
+
+
+def _check_examples(config: TuneConfig, dataset: Dataset) -> None:
+    available = len(dataset.train.labels)
+    if (config.examples or 0) > available:
+        raise ConfigError(
+            f"--examples: expected at most {available:,}, the training images of {config.data}, "
+            f"got {config.examples:,}"
+        )
+
+
+def _check_folds(config: TuneConfig, dataset: Dataset) -> None:
+    """Raises if a fold would leave a training without a class."""
+    from experiments.tune.trainings import images_of
+    from jaxreg import tune
+
+    for seed in config.every_seed:
+        labels = images_of(seed, dataset.train, config.examples or 1).labels
+        try:
+            tune.folds(len(labels), config.folds or 1, seed=seed, classes=labels)
+        except ValueError as error:
+            raise ConfigError(
+                f"--folds {config.folds}: expected every class in every training, but of seed "
+                f"{seed}: {error}; take more --examples than {config.examples:,}"
+            ) from None
+
+
+def _announce(study: Study, parts: Sequence[Part], console: Console) -> dict[str, float]:
+    """Prints what will be done; about how many seconds each part will take."""
+    from experiments.tune import cost, tables
+
+    seconds = cost.estimates(parts, study.config, study.dataset)
+    console.print(tables.plan(parts, len(study.config.every_seed), seconds), highlight=False)
+    console.print(studies.in_all(seconds), highlight=False)
+    return seconds
+
+
+def _draw(study: Study, parts: Sequence[Part], console: Console, record: bool) -> None:
+    """The answer, the table and the picture, of whatever there is."""
+    from experiments.tune import page, picture, tables
+    from experiments.tune.describe import describe
+    from experiments.tune.results import results
+
+    records = read(study.folder)
+    found = results(records)
+    if found is None:
+        print(_note(study) or "No way has chosen for a whole seed.")
+        studies.print_saved(study, FILES)
+        return
+    content = describe(found, _made(study, records), _note(study))
+    if record:
+        append(study.folder, {"event": "summary", **_summary(content)})
+    drawn = study.folder / "tune.png"
+    picture.draw(content, drawn)
+    page.write(content, drawn, study.folder / "report.html")
+    (study.folder / "tune.md").write_text(tables.markdown(content), encoding="utf-8")
+    for line in (content["note"], *content["answer"]):
+        if line:
+            console.print(line, highlight=False)
+    for table in tables.terminal(content):
+        console.print(table)
+    for line in content["warnings"]:
+        console.print(f"warning: {line}", highlight=False, markup=False)
+    studies.print_saved(study, FILES)
+
+
+def _summary(content: Content) -> dict[str, Any]:
+    return {name: content[name] for name in ("answer", "rows", "note")}
+
+
+def _note(study: Study) -> str:
+    """What the reader must know first: that the study is not finished."""
+    if is_finished(study.folder):
+        return ""
+    records = read(study.folder)
+    done = {(r["part"], r["seed"]) for r in records if r["event"] == "choice"}
+    count = len(study.config.method or ()) * len(study.config.every_seed)
+    trained = sum(r["event"] == "run" for r in records)
+    return f"Stopped after {len(done)} of {count} choices and {trained} trainings with them."
+
+
+def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """How it was made, for the page."""
+    source, config = study.dataset, study.config
+    own = {r["part"]: 0 for r in records if r["event"] == "choice"}
+    for r in records:
+        if r["event"] == "choice":
+            own[r["part"]] += r["trainings"]
+    runs = [r for r in records if r["event"] == "run"]
+    diverged = sum(r["diverged"] for r in runs)
+    low, high, count = config.strengths or (0, 0, 0)
+    rows = {
+        "trainings": f"{sum(own.values()):,} that choose, {len(runs):,} with what was chosen and "
+        f"along the curve, of which {diverged:,} diverged",
+        "seeds": ", ".join(map(str, config.every_seed)),
+        "data": f"{source.name}: each seed draws {config.examples:,} of "
+        f"{len(source.train.labels):,} images; {len(source.test.labels):,} test",
+        "strengths": f"{low:g} to {high:g}, {count} on the curve; {config.trials} trials; "
+        f"{config.folds} folds",
+        "penalty": f"{config.penalty}, {config.coupling}",
+    }
+    return studies.made(KIND, study, rows, command_line(config))
+
+
+KIND = studies.Kind(COMMAND, _prepare, _announce, _draw, ("run",), "part", "part")
+
+if __name__ == "__main__":
+    run_command(COMMAND, main, TuneConfig)
