@@ -64,6 +64,13 @@ ELSEWHERE = {
     "devices": ("num-devices", "n-devices", "gpus", "chips"),
     "output": ("out", "output-dir", "outdir", "save-dir", "logdir"),
     "seed": ("random-seed", "random-state"),
+    "first-seed": ("seed", "random-seed", "random-state"),
+    "method": ("methods", "way", "sampler"),
+    "trials": ("n-trials", "num-trials", "budget"),
+    "folds": ("cv", "n-folds", "n-splits", "k"),
+    "strengths": ("lambdas", "alphas", "grid"),
+    "penalty": ("regularizer", "norm-penalty"),
+    "coupling": ("form", "forms"),
     "dtype": ("precision", "bf16"),
 }
 """What an option is called elsewhere: too unlike it for the command line to guess."""

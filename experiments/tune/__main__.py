@@ -85,9 +85,15 @@ def _check_folds(config: TuneConfig, dataset: Dataset) -> None:
             tune.folds(len(labels), config.folds or 1, seed=seed, classes=labels)
         except ValueError as error:
             raise ConfigError(
-                f"--folds {config.folds}: expected every class in every training, but of seed "
-                f"{seed}: {error}; take more --examples than {config.examples:,}"
+                f"--folds {config.folds}: expected every class in every training, but of the "
+                f"images of seed {seed} {_reason(error)}; take more than --examples "
+                f"{config.examples:,}"
             ) from None
+
+
+def _reason(error: ValueError) -> str:
+    """What came, of an error that says what was expected, what came, and what to do elsewhere."""
+    return str(error).rpartition(", but ")[2].partition(";")[0]
 
 
 def _announce(study: Study, parts: Sequence[Part], console: Console) -> dict[str, float]:
