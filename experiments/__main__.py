@@ -40,7 +40,9 @@ def mistake(arguments: Sequence[str]) -> str:
     name, *rest = arguments
     known = list(commands())
     name = name.removeprefix("experiments.").replace("-", "_")
-    near = [name] if name in known else difflib.get_close_matches(name.lower(), known, 1, 0.5)
+    begun = [command for command in known if name and command.startswith(name.lower())]
+    near = [name] if name in known else begun
+    near = near or difflib.get_close_matches(name.lower(), known, 1, 0.5)
     near = near or [command for command in known if name and name.lower() in command]
     meant = shlex.join(["python", "-m", f"experiments.{near[0]}", *rest]) if near else ""
     advice = f"write {meant}" if meant else f"take one of {', '.join(known)}"
