@@ -45,6 +45,7 @@ ELSEWHERE = {
     "learning-rate": ("lr", "eta", "alpha", "step-size"),
     "learning-rates": ("lr", "lrs", "eta"),
     "weight-decay": ("wd", "decay"),
+    "rates": ("weight-decay", "weight-decays", "wd", "decay", "rate"),
     "strength": ("lambda", "l2", "lam", "reg", "regularization"),
     "l1-strength": ("l1", "lambda1"),
     "batch-size": ("bs", "batch"),

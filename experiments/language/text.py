@@ -98,8 +98,8 @@ def _read(path: Path) -> str:
         ) from None
     except OSError as error:
         raise ConfigError(
-            f"--text {path}: expected {STANDARD} or a file, but {error.strerror}; name one that "
-            f"there is"
+            f"--text {path}: expected {STANDARD} or a file that can be read, got: "
+            f"{error.strerror}; name another"
         ) from None
 
 

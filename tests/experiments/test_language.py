@@ -390,7 +390,10 @@ def drawn_anew_it_is_the_same(folder: Path) -> None:
     ("options", "message"),
     [
         (["--quick", "--full"], "Error: --full: expected it without --quick"),
-        (["--text", "/no/such.txt"], "--text /no/such.txt: expected pydoc or a file, but No such"),
+        (
+            ["--text", "/no/such.txt"],
+            "--text /no/such.txt: expected pydoc or a file that can be read, got",
+        ),
         (["--text", "{bytes}"], "expected text in UTF-8, but its bytes are none"),
         (["--text", "{short}"], "--context: expected less than the 2 characters of --text"),
         (["--text", "{empty}"], "expected a text to split in three parts, got 0 characters"),
