@@ -1,4 +1,4 @@
-"""`python -m experiments.tune`: choosing λ by every way at equal budget, and what each reaches.
+"""`python -m experiments.tune`: choosing λ by every way at equal budget, what each reaches.
 
 Heavy imports wait until the options are known to be good.
 """
