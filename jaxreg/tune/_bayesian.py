@@ -49,9 +49,11 @@ def bayesian(
 
     **The storage** keeps every trial. A path is a journal of Optuna's: the same call goes on where
     it was stopped, trains again what was under way, and several processes share one study, each
-    with the same call; together they train ``trials``. Use one for each training function: it
-    is known by its data, splits, space, seed and sampler, not by its code. For many hosts without
-    a shared file system Optuna's own way is a database: ``storage="postgresql://…"``.
+    with the same call; together they train ``trials``. What a process of another host left behind
+    is taken up once it has run ten times as long as any trial before. Use one storage for each
+    training function: a study is known by its data, splits, space, seed and sampler, not by its
+    code. For many hosts without a shared file system Optuna's own way is a database:
+    ``storage="postgresql://…"``.
 
     **Pruning.** Trials side by side in one program end together: to stop one of them in the midst
     of its training would save nothing. What can be saved are whole trainings: with several folds

@@ -17,6 +17,7 @@ from jaxreg.tune._storage import storage_of
 NAME = "jaxreg.tune"
 """Of the study in a storage, and of what is noted on it."""
 PROCESS = "process"
+LONGEST = 10  # times the longest trial so far: so long a trial of another host may take
 PATIENCE = 60.0  # seconds after which a trial that nobody has begun is left aside
 
 
@@ -39,7 +40,9 @@ class Study:
 
     def ask(self, batch: int) -> list[Any]:
         """Trials to train next: first those that a process left behind, then new ones."""
-        left_behind = [t for t in self._counted() if _is_left_behind(t)][:batch]
+        counted = self._counted()
+        limit = _limit(counted)
+        left_behind = [t for t in counted if _is_left_behind(t, limit)][:batch]
         trials = [self._taken_up(trial) for trial in left_behind]
         return trials + self._new(min(batch - len(trials), self.budget - len(self._counted())))
 
@@ -123,13 +126,25 @@ def process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _is_left_behind(trial: Any) -> bool:
-    """Whether the process that began a trial is gone, or is this one; of other hosts none knows."""
+def _limit(trials: list[Any]) -> float:
+    """Seconds after which a trial of another host counts as left behind: far more than any took."""
+    took = [(t.datetime_complete - t.datetime_start).total_seconds() for t in trials if _ended(t)]
+    return PATIENCE + LONGEST * max(took) if took else float("inf")
+
+
+def _ended(trial: Any) -> bool:
+    return trial.datetime_complete is not None
+
+
+def _is_left_behind(trial: Any, limit: float) -> bool:
+    """Whether the process that began a trial is gone, or is this one, or takes far too long."""
     owner = trial.user_attrs.get(PROCESS)
     if trial.state.name != "RUNNING" or owner is None:
         return False
     host, _, number = owner.rpartition(":")
-    return owner == process() or (host == socket.gethostname() and not _is_alive(int(number)))
+    if owner == process() or time.time() - trial.datetime_start.timestamp() > limit:
+        return True
+    return host == socket.gethostname() and not _is_alive(int(number))
 
 
 def _is_alive(number: int) -> bool:

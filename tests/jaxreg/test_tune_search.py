@@ -245,6 +245,8 @@ def test_what_another_host_trains_is_left_to_it(place, monkeypatch):
     choice = search(trials=16, storage=place)
     assert len(choice.scores) == 8
     assert choice.warnings[0] == "8 trials still run in other processes and are left out"
+    monkeypatch.setattr(_study, "PATIENCE", -1e6)  # as if it had been for long
+    assert len(search(trials=16, storage=place).scores) == 16
 
 
 OTHER = """
