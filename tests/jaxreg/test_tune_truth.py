@@ -17,9 +17,9 @@ SEARCHED = 12
 STRENGTHS = np.asarray(tune.strengths(1e-3, 10.0, 20))
 
 solved = functools.partial(jax.scipy.linalg.solve, assume_a="pos")
-"""By Cholesky: side by side on several CPU devices an LU may wait forever (jaxlib 0.10.2)."""
 
 MESH = Mesh(np.array(jax.devices()[:1]), ("run",))
+"""LAPACK on several CPU devices at once may wait forever (jaxlib 0.10.2)."""
 
 
 @functools.cache
@@ -76,7 +76,7 @@ def by_cross_validation(folds):
     x, y, _ = drawn()
     points = grid(problem=np.arange(PROBLEMS), strength=STRENGTHS)
     choice = tune.cross_validate(
-        train, points, x, y, examples=EXAMPLES, folds=folds, per_device=250, chunk=30_000
+        train, points, x, y, examples=EXAMPLES, folds=folds, per_device=250, mesh=MESH
     )
     scores = choice.scores.reshape(PROBLEMS, len(STRENGTHS))
     return STRENGTHS[scores.argmin(axis=1)]
