@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import inspect
 import io
@@ -17,11 +18,12 @@ import pytest
 from rich.console import Console
 
 from experiments.benchmark.__main__ import BenchmarkConfig, Suite, check
-from experiments.benchmark.suites import PEERS, decay, gpu, main, sweep
+from experiments.benchmark.suites import PEERS, decay, gpu, main, models, sweep
 from experiments.benchmark.suites.main import read_records
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Spread, Timings, interleave, run_process
 from experiments.config import ConfigError
+from experiments.data import load
 from experiments.provenance import conditions
 
 # The machine slows down fourfold from round to round; the contenders' ratio stays near 3.
@@ -192,6 +194,28 @@ def test_no_rounds_are_refused() -> None:
         check(BenchmarkConfig(repeats=0), [])
 
 
+def test_peers_elsewhere_are_for_suites_that_have_them(tmp_path: Path) -> None:
+    check(BenchmarkConfig(suite="models", peers=tmp_path), [])
+    with pytest.raises(ConfigError, match="--peers: expected beside --suite models or solve, got"):
+        check(BenchmarkConfig(suite="main", peers=tmp_path), [])
+    with pytest.raises(ConfigError, match=r"expected torch to be installed for .*; make an"):
+        models.torch_of(str(tmp_path / "python"))
+
+
+def test_fewer_images_are_the_first_of_them(tmp_path: Path) -> None:
+    for split, count in (("train", 30), ("t10k", 20)):
+        for kind, sizes in (("images-idx3", (count, 3, 2)), ("labels-idx1", (count,))):
+            header = bytes([0, 0, 8, len(sizes)]) + b"".join(n.to_bytes(4) for n in sizes)
+            content = np.arange(np.prod(sizes), dtype=np.uint8) % 10
+            path = tmp_path / f"{split}-{kind}-ubyte.gz"
+            path.write_bytes(gzip.compress(header + content.tobytes()))
+    (tmp_path / "few").mkdir()
+    found = load(f"idx:{models.fewer(tmp_path, tmp_path / 'few', 10)}")
+    for split, count in ((found.train, 3), (found.test, 2)):
+        np.testing.assert_array_equal(split.labels, np.arange(count))
+        np.testing.assert_array_equal(split.images.ravel(), np.arange(6 * count) % 10)
+
+
 @pytest.mark.parametrize("name", get_args(Suite))
 def test_each_suite_is_a_module_with_packages_and_run(name: str) -> None:
     suite = importlib.import_module(f"experiments.benchmark.suites.{name}")
@@ -208,6 +232,7 @@ def test_every_peer_is_a_program_that_is_there() -> None:
     commands = [command[0] for command in main.PEER_COMMANDS.values()]
     commands += [setting for settings in sweep.PEER_SETTINGS.values() for setting in settings]
     commands += [job[0] for job in gpu.JOBS.values()]
+    commands.append(models.PEER)
     assert all((PEERS / command.split()[0]).is_file() for command in commands)
 
 

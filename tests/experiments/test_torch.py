@@ -14,9 +14,11 @@ import pytest
 
 import jaxreg
 from experiments import training
+from experiments.config import Config, resolved
 from experiments.data import load
 from experiments.models.functions import forward
 from experiments.models.networks import MLP
+from experiments.problem import Problem
 from jaxreg.convert import from_torch_weight_decay
 from tests.processes import ran
 from tests.xla import FOR_TRAININGS, environment_of_trainings
@@ -25,6 +27,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 ARCHIVE = np.load(FIXTURES / "torch_trajectories.npz")
 SETTINGS = json.loads(str(ARCHIVE["settings"]))
 SEEDS = json.loads((FIXTURES / "torch_seeds.json").read_text())
+NETWORKS = json.loads((FIXTURES / "torch_models.json").read_text())
 SHAPES = {
     "fc1/kernel": (784, 128),
     "fc1/bias": (128,),
@@ -115,6 +118,18 @@ def train(name: str, coupling: str, dtype: str, images: training.Images):
     run = jax.jit(training.scan_batches(step), compiler_options=FOR_TRAININGS)
     state, losses = run(state, order, images)
     return np.asarray(losses), jax.device_get(state.params)
+
+
+@pytest.mark.parametrize("model", list(NETWORKS)[1:])
+def test_the_benchmark_has_the_same_network_in_pytorch(model):
+    """Other arithmetic, the weights of the same seed: the same logits."""
+    config = resolved(Config(model=model, hidden=NETWORKS["hidden"]))
+    problem, expected = Problem(config, load("mnist")), NETWORKS[model]
+    params = problem.init(0)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == expected["parameters"]
+    images = problem.dataset.test.images[: len(expected["logits"])].astype(np.float32) / 255
+    logits = jax.jit(problem.apply)((params, problem.statistics), images)
+    np.testing.assert_allclose(logits, expected["logits"], rtol=0, atol=2e-6)
 
 
 FIVE_SEEDS = """

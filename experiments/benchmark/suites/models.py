@@ -15,19 +15,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from experiments.benchmark.suites import ROOT, Recorder
 from experiments.benchmark.suites.main import sample_jaxreg, sample_peer
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
-from experiments.benchmark.timing import Sample, interleave, run_process
+from experiments.benchmark.timing import Sample, Timings, interleave, run_process
 from experiments.config import ConfigError
-from experiments.formatting import in_seconds
+from experiments.formatting import fixed, in_seconds
 
 PACKAGES = ()
 RATES = {"mlp": 0.001, "cnn": 0.001, "rnn": 0.002, "transformer": 0.002}
 """The networks, each with its learning rate of Adam, followed by a half cosine."""
+PEER = "torch_models.py"
 OURS, SPLIT = "jaxreg", "jaxreg, two devices"
 EAGER, COMPILED = "PyTorch", "PyTorch, torch.compile"
 EPOCHS, FEWER = 3, 10
@@ -44,6 +46,7 @@ TARGETS = tuple(
     for measure in ("epoch", "process")
     for theirs in (EAGER, COMPILED)
 )
+OTHERS = {"two devices": SPLIT, "PyTorch": EAGER, "`torch.compile`": COMPILED}
 Contenders = Mapping[str, Callable[[], Sample]]
 
 
@@ -75,6 +78,27 @@ def run(
                 **_measured(model, contenders, repeats, console, record),
             }
     return results
+
+
+def draw(results: Mapping[str, Any], folder: Path) -> None:
+    """Writes the table in Markdown."""
+    (folder / "models.md").write_text(markdown(results), encoding="utf-8")
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """A row for each network: seconds here, and how many times as long the others take."""
+    head = ("", "steady epoch", *OTHERS, "whole process", *OTHERS, "last loss", "PyTorch's")
+    rows = [_row(name, Timings(results[name]["samples"])) for name in RATES]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
+
+
+def _row(model: str, timings: Timings) -> list[str]:
+    def measured(measure: str) -> list[str]:
+        ratios = [timings.ratio(measure, other, OURS).show("×") for other in OTHERS.values()]
+        return [timings.spread(measure, OURS).show(" s"), *ratios]
+
+    losses = [fixed(timings.spread("loss", name).median, 4) for name in (OURS, EAGER)]
+    return [f"`{model}`", *measured("epoch"), *measured("process"), *losses]
 
 
 def torch_of(python: str) -> str:
@@ -133,7 +157,7 @@ def _peer(model: str, python: str, folder: Path, epochs: int, *options: str) -> 
     """One process of PyTorch; with a folder of its own for what it compiles."""
     settings = f"--model {model} --learning-rate {RATES[model]}"
     with tempfile.TemporaryDirectory() as cache:
-        command = ("torch_models.py", *settings.split(), "--images", str(folder), *options)
+        command = (PEER, *settings.split(), "--images", str(folder), *options)
         fresh = {"TORCHINDUCTOR_CACHE_DIR": cache}
         return sample_peer(command, epochs, python=python, environment=fresh)
 
