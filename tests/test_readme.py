@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import io
+import json
 import re
 import shlex
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from experiments import records
-from experiments.benchmark.suites import gpu
+from experiments.benchmark.suites import gpu, models
 from experiments.benchmark.suites.main import TUTORIAL, WARM
 from experiments.benchmark.timing import Timings
 from experiments.coupling.conclusions import conclude
@@ -167,6 +168,17 @@ def test_what_came_out_of_the_language_model_is_what_its_records_give():
     for row in content["programs"][0]["rows"]:
         assert f"{row['shown']} at η = {row['learning_rate']:g}" in text
     assert next(line for line in content["answer"] if "learning rate kept" in line) in text
+
+
+def test_the_networks_beside_pytorch_are_what_their_records_give():
+    folder = ROOT / "experiments" / "results" / "benchmark_models"
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    assert models.markdown(content) in text
+    for model in models.RATES:
+        timings = Timings(content[model]["samples"])
+        spreads = [timings.spread("loss", name) for name in timings.samples]
+        assert np.ptp([spread.median for spread in spreads]) < 0.02, model  # the same training
 
 
 def test_what_a_gpu_gave_is_what_its_records_give():

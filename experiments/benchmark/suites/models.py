@@ -13,7 +13,7 @@ import functools
 import gzip
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from rich.console import Console
 from experiments.benchmark.suites import ROOT, Recorder
 from experiments.benchmark.suites.main import sample_jaxreg, sample_peer
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
-from experiments.benchmark.timing import Sample, Timings, interleave, run_process
+from experiments.benchmark.timing import Sample, Spread, Timings, interleave, run_process
 from experiments.config import ConfigError
-from experiments.formatting import fixed, in_seconds
+from experiments.formatting import fixed, in_seconds, significant
 
 PACKAGES = ()
 RATES = {"mlp": 0.001, "cnn": 0.001, "rnn": 0.002, "transformer": 0.002}
@@ -41,11 +41,6 @@ COLUMNS = (
     Column("last loss", "loss", unit="", decimals=4),
     Column("accuracy", "accuracy", unit=" %", decimals=2),
 )
-TARGETS = tuple(
-    Target(measure, theirs, OURS, 1.0)
-    for measure in ("epoch", "process")
-    for theirs in (EAGER, COMPILED)
-)
 OTHERS = {"two devices": SPLIT, "PyTorch": EAGER, "`torch.compile`": COMPILED}
 Contenders = Mapping[str, Callable[[], Sample]]
 
@@ -57,7 +52,8 @@ def run(
 
     Args:
       repeats: rounds, in each of which every contender runs once.
-      quick: a tenth of the training and of the test images, in minutes.
+      quick: a tenth of the training and of the test images, and no `torch.compile`, which takes a
+        minute to compile.
       console: where to print.
       record: called with each sample as soon as it is there.
       peers: the interpreter that has PyTorch; this one if None.
@@ -72,7 +68,10 @@ def run(
         folder = fewer(ROOT / "experiments" / "assets" / "mnist", Path(place), FEWER * quick or 1)
         for model in RATES:
             threads = _fastest(model, python, folder, console)
-            contenders = {**_ours(model, folder), **_peers(model, python, folder, threads)}
+            theirs = _peers(model, python, folder, threads)
+            if quick:
+                del theirs[COMPILED]
+            contenders = {**_ours(model, folder), **theirs}
             results[model] = {
                 "threads": threads,
                 **_measured(model, contenders, repeats, console, record),
@@ -87,18 +86,26 @@ def draw(results: Mapping[str, Any], folder: Path) -> None:
 
 def markdown(results: Mapping[str, Any]) -> str:
     """A row for each network: seconds here, and how many times as long the others take."""
-    head = ("", "steady epoch", *OTHERS, "whole process", *OTHERS, "last loss", "PyTorch's")
-    rows = [_row(name, Timings(results[name]["samples"])) for name in RATES]
+    timings = {name: Timings(results[name]["samples"]) for name in RATES}
+    others = {title: name for title, name in OTHERS.items() if name in timings["mlp"].samples}
+    head = ("", "epoch", *others, "process", *others, "last loss", "PyTorch's")
+    rows = [_row(model, found, others.values()) for model, found in timings.items()]
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
 
 
-def _row(model: str, timings: Timings) -> list[str]:
+def _row(model: str, timings: Timings, others: Collection[str]) -> list[str]:
     def measured(measure: str) -> list[str]:
-        ratios = [timings.ratio(measure, other, OURS).show("×") for other in OTHERS.values()]
-        return [timings.spread(measure, OURS).show(" s"), *ratios]
+        ratios = [_spread(timings.ratio(measure, other, OURS), "×") for other in others]
+        return [_spread(timings.spread(measure, OURS), " s"), *ratios]
 
     losses = [fixed(timings.spread("loss", name).median, 4) for name in (OURS, EAGER)]
     return [f"`{model}`", *measured("epoch"), *measured("process"), *losses]
+
+
+def _spread(found: Spread, unit: str) -> str:
+    """Of one round the value alone."""
+    alone = found.low == found.high
+    return f"{significant(found.median)}{unit}" if alone else found.show(unit)
 
 
 def torch_of(python: str) -> str:
@@ -139,8 +146,10 @@ def _measured(
         console.print(f"{model}: {name}: {times}", style="dim", highlight=False)
 
     timings = interleave(contenders, rounds, on_sample=on_sample)
-    console.print(table(model, timings, COLUMNS), target_table(timings, TARGETS))
-    return as_json(timings, COLUMNS, TARGETS)
+    peers = [name for name in (EAGER, COMPILED) if name in contenders]
+    targets = [Target(each, peer, OURS, 1.0) for each in ("epoch", "process") for peer in peers]
+    console.print(table(model, timings, COLUMNS), target_table(timings, targets))
+    return as_json(timings, COLUMNS, targets)
 
 
 def _ours(model: str, folder: Path) -> Contenders:
@@ -162,7 +171,7 @@ def _peer(model: str, python: str, folder: Path, epochs: int, *options: str) -> 
         return sample_peer(command, epochs, python=python, environment=fresh)
 
 
-def _peers(model: str, python: str, folder: Path, threads: int) -> Contenders:
+def _peers(model: str, python: str, folder: Path, threads: int) -> dict[str, Callable[[], Sample]]:
     common = model, python, folder, EPOCHS, "--threads", str(threads)
     return {
         EAGER: functools.partial(_peer, *common),
