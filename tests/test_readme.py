@@ -106,7 +106,7 @@ def test_python_blocks_print_what_the_text_blocks_say():
         if next_language == "text":
             assert_same(printed.getvalue(), expected)
             compared += 1
-    assert compared == 9
+    assert compared == 10
 
 
 def test_the_answer_of_the_study_is_the_one_that_its_records_give():
