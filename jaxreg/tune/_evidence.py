@@ -36,7 +36,8 @@ class Evidence:
       intercept: b.
       steps: of the fixed point.
       converged: whether it is one.
-      trace_strengths, trace_evidence: of the steps; NaN beyond the last.
+      series_strengths, series_evidence: what was tried first, each with its best noise; with
+        groups the steps, NaN beyond the last.
       seconds: that it took; NaN where it was traced.
     """
 
@@ -48,13 +49,13 @@ class Evidence:
     intercept: jax.Array
     steps: jax.Array
     converged: jax.Array
-    trace_strengths: jax.Array
-    trace_evidence: jax.Array
+    series_strengths: jax.Array
+    series_evidence: jax.Array
     seconds: Any
     settings: str = static(default="")
 
     def choice(self) -> Choice:
-        """The steps of the fixed point as a `Choice`, scored by minus the evidence."""
+        """The series, or with groups the steps, as a `Choice`, scored by minus the evidence."""
         return _choice(self)
 
     def __repr__(self) -> str:
@@ -107,7 +108,7 @@ def evidence(
         all if None.
       half: whether the data loss is half the mean squared error.
       intercept: whether b, which has no prior, is fitted; the n − 1 differences are then explained.
-      tolerance: relative change of v and σ² at which it ends; None for 50 units of rounding.
+      tolerance: relative change of v and σ² at which it ends; None for √eps / 10.
       max_steps: at most so many.
 
     Returns:
@@ -133,7 +134,7 @@ def evidence(
             f"evidence: max_steps: expected an integer of at least 1, got {brief(max_steps)}"
         )
     began = time.perf_counter()
-    limit = 50 * float(jnp.finfo(x.dtype).eps) if tolerance is None else tolerance
+    limit = 0.1 * float(jnp.finfo(x.dtype).eps) ** 0.5 if tolerance is None else tolerance
     settings = bool(half), bool(intercept), single, count, max_steps
     found = _found(x, y, numbers, jnp.asarray(limit, x.dtype), settings)
     traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(found))
@@ -173,13 +174,14 @@ def _found(
     found = directions(x, y / unit, jnp.zeros((), x.dtype), intercept)
     problem = _fixed_point.Problem(found, jnp.sum(found.rest**2), len(x) - intercept)
     look = functools.partial(_fixed_point.alone, problem)
-    prior, noise = _fixed_point.start(look, problem)
+    prior, noise, tried, known = _fixed_point.start(look, problem)
     if count:
         members = jax.nn.one_hot(groups, count, dtype=x.dtype)
         look = functools.partial(_fixed_point.grouped, problem, members)
         prior = jnp.full(count, prior)
     end, at = _fixed_point.iterated(look, problem, prior, noise, tolerance, max_steps)
-    prior, noise, steps, change, (ratios, values) = end
+    prior, noise, steps, change, trace = end
+    series, values = trace if count else (1 / tried, known)
     weights = unit * _fixed_point.weights(problem, prior[groups] if count else prior, noise)
     mean = jnp.broadcast_to(found.x_mean, x.shape[1:])
     offset = jnp.broadcast_to(unit * found.y_mean - mean @ weights, y.shape[1:])
@@ -194,16 +196,16 @@ def _found(
         "intercept": offset[0] if single else offset,
         "steps": steps,
         "converged": change <= tolerance,
-        "trace_strengths": ratios / scale,
-        "trace_evidence": values - rescaled,
+        "series_strengths": series / scale,
+        "series_evidence": values - rescaled,
     }
 
 
 def _choice(found: Evidence) -> Choice:
-    steps = int(found.steps)
     alone = found.strength.ndim == 0
-    series = np.concatenate([found.trace_strengths[:steps], found.strength[None]])
-    scores = -np.append(np.array(found.trace_evidence)[:steps], float(found.evidence))
+    steps = None if alone else int(found.steps)
+    series = np.concatenate([found.series_strengths[:steps], found.strength[None]])
+    scores = -np.append(np.array(found.series_evidence)[:steps], float(found.evidence))
     end = () if bool(found.converged) else ("the fixed point was not reached: raise max_steps",)
     return Choice(
         strength=float(found.strength) if alone else np.asarray(found.strength),
@@ -215,7 +217,7 @@ def _choice(found: Evidence) -> Choice:
         chosen=len(scores) - 1,
         method="evidence",
         warnings=end,
-        is_trace=True,
+        is_trace=not alone,
     )
 
 

@@ -13,6 +13,7 @@ from jaxreg.tune._linear import Directions
 
 STARTS = 64
 """Ratios v/σ² that are tried first: the evidence may have several maxima."""
+HALVINGS = 40
 
 
 class Problem(NamedTuple):
@@ -100,21 +101,52 @@ def _state(
     )
 
 
-def start(look: Look, problem: Problem) -> tuple[jax.Array, jax.Array]:
-    """The best of some ratios v/σ², each with the noise that is best for it."""
+class Start(NamedTuple):
+    """Where the fixed point of one prior variance is, and what was tried to find it."""
+
+    prior: jax.Array
+    noise: jax.Array
+    ratios: jax.Array
+    values: jax.Array
+
+
+def start(look: Look, problem: Problem) -> Start:
+    """The best of some ratios v/σ², each with the noise that is best for it; then by bisection.
+
+    What is compared is the gain over v = 0: beside all of the evidence rounding would hide it. It
+    rises with v where v would grow. The fixed point itself is slow where there is little signal.
+    """
     d, z = problem.found.d, problem.found.z
     highest = 1 / (10 * jnp.finfo(d.dtype).eps)
     ratios = jnp.geomspace(1e-3, highest, STARTS, dtype=d.dtype)
     ratios = ratios / jnp.where(jnp.max(d) > 0, jnp.max(d), 1)
+    total = jnp.sum(z**2) + problem.rest
+    total = jnp.where(total == 0, 1, total) * (1 + jnp.finfo(d.dtype).eps)
 
-    def at(ratio: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def noise_at(ratio: jax.Array) -> jax.Array:
         quadratic = jnp.sum(z**2 / (1 + ratio * d)[:, None]) + problem.rest
-        noise = _floored(quadratic / (problem.targets * problem.dimension))
-        return look(ratio * noise, noise).evidence, noise
+        return _floored(quadratic / (problem.targets * problem.dimension))
 
-    values, noises = jax.vmap(at)(ratios)
-    best = jnp.nanargmax(values)
-    return ratios[best] * noises[best], noises[best]
+    def at(ratio: jax.Array) -> State:
+        noise = noise_at(ratio)
+        return look(ratio * noise, noise)
+
+    def halved(_: Any, ends: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        middle = jnp.sqrt(ends[0] * ends[1])
+        grows = at(middle).growth > 1
+        return jnp.where(grows, middle, ends[0]), jnp.where(grows, ends[1], middle)
+
+    def gain(ratio: jax.Array) -> jax.Array:
+        taken = jnp.sum(z**2 * (ratio * d / (1 + ratio * d))[:, None])
+        fit = problem.targets * problem.dimension * jnp.log1p(-taken / total)
+        return -0.5 * (fit + problem.targets * jnp.sum(jnp.log1p(ratio * d)))
+
+    gains = jax.vmap(gain)(ratios)
+    best = jnp.nanargmax(gains)
+    ends = ratios[jnp.maximum(best - 1, 0)], ratios[jnp.minimum(best + 1, STARTS - 1)]
+    ratio = lax.fori_loop(0, HALVINGS, halved, ends)[0]
+    noise = noise_at(ratio)
+    return Start(ratio * noise, noise, ratios, at(0 * ratio).evidence + gains)
 
 
 def _floored(noise: jax.Array) -> jax.Array:
