@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -123,7 +124,17 @@ def bayesian(
     return searched("bayesian", train, space, shared, settings)
 
 
+def _without_sampler(function: Callable[..., Choice]) -> Callable[..., Choice]:
+    """The function, which shows the arguments of `bayesian` but the sampler: it sets that."""
+    theirs = inspect.signature(bayesian)
+    kept = [p for name, p in theirs.parameters.items() if name != "sampler"]
+    signature = theirs.replace(parameters=kept)
+    function.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
+    return function
+
+
 @explained
+@_without_sampler
 def random(
     train: Callable[..., Any], space: Mapping[str, Any] | None, *shared: Any, **options: Any
 ) -> Choice:
@@ -155,6 +166,7 @@ def random(
 
 
 @explained
+@_without_sampler
 def sobol(
     train: Callable[..., Any], space: Mapping[str, Any] | None, *shared: Any, **options: Any
 ) -> Choice:
