@@ -27,6 +27,9 @@ from experiments.language.results import results as programs
 from experiments.path.describe import describe as describe_paths
 from experiments.path.results import results as paths
 from experiments.statistics.resample import estimate
+from experiments.tune.describe import describe as describe_ways
+from experiments.tune.results import results as ways
+from experiments.tune.tables import rows as tune_rows
 from tests.processes import ran
 from tests.xla import environment_of_trainings
 
@@ -179,6 +182,18 @@ def test_the_networks_beside_pytorch_are_what_their_records_give():
         timings = Timings(content[model]["samples"])
         spreads = [timings.spread("loss", name) for name in timings.samples]
         assert np.ptp([spread.median for spread in spreads]) < 0.02, model  # the same training
+
+
+def test_what_came_out_of_ways_to_choose_is_what_their_records_give():
+    folder = ROOT / "experiments"
+    found = records.read(folder / "results" / "tune")
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    content = describe_ways(ways(found), {})
+    assert all(f"\n- {sentence}\n" in text for sentence in content["answer"])
+    for row in tune_rows(content):
+        assert f"| {' | '.join(row)} |\n" in text
+    (summary,) = (record for record in found if record["event"] == "summary")
+    assert summary["answer"] == content["answer"]
 
 
 def test_what_a_gpu_gave_is_what_its_records_give():

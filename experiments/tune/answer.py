@@ -31,7 +31,7 @@ def _network(results: Results) -> str:
     rows = results.of_network
     if not rows or results.bare is None:
         return ""
-    row = findings.best(results)
+    row = rows[0]
     gain = findings.gain(results, row)
     points = findings.mean(100 * (results.accuracy[row] - results.bare[0])).show(2)
     every = np.concatenate([results.chosen(each) for each in rows])

@@ -24,7 +24,7 @@ COLOURS: dict[str, str] = {
 """Distinct without colour vision."""
 MARKS = ("o", "s", "^", "D")
 QUIET = "#6b7280"
-COLUMN, HEIGHT = 4.0, 3.8
+COLUMN, HEIGHT = 5.0, 3.6
 """Inches."""
 
 
@@ -44,9 +44,14 @@ def draw(content: Content, path: Path) -> None:
     panels += [lambda axes, rows=rows: _choices(axes, rows) for rows in (network, closed) if rows]
     if any(row["reached"] for row in network):
         panels.append(lambda axes: _reached(axes, network, content["bare"]))
-    figure = Figure(figsize=(COLUMN * len(panels), HEIGHT), layout="constrained")
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(COLUMN * columns, HEIGHT * rows), layout="constrained")
     figure.set_facecolor("white")
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    for axes, panel in zip(grid, panels, strict=False):
         panel(axes)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
