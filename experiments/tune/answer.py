@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.formatting import fixed, in_seconds, scientific, significant
+from experiments.formatting import fixed, scientific
 from experiments.tune import findings
 from experiments.tune.names import SUBJECTS, TITLES
 from experiments.tune.results import Results, Row
@@ -63,9 +63,9 @@ def _differ(results: Results) -> str:
         for pair in found
     )
     chance = f"of so many at 95 % {fixed(0.05 * count, 1)} do by chance"
-    return (
-        f"Of {count} pairs of ways {len(found)} differ beyond seeds ({chance}): {said}; {widest}."
-    )
+    verb = "differ" if len(found) > 1 else "differs"
+    beyond = f"Of {count} pairs of ways {len(found)} {verb} beyond seeds ({chance})"
+    return f"{beyond}: {said}; {widest}."
 
 
 def _difference(results: Results, pair: findings.Pair) -> np.ndarray:
@@ -74,16 +74,15 @@ def _difference(results: Results, pair: findings.Pair) -> np.ndarray:
 
 def _advice(results: Results) -> str:
     """Which way at which budget."""
-    row = findings.quickest(results)
+    row = findings.cheapest(results)
     if row is None:
         return ""
     count = fixed(float(results.spent(row).mean()), 0)
-    took = in_seconds(findings.seconds(results, row), 1)
     known = [(r, findings.needed(results, r)) for r in results.of_network if r[0] != "cv"]
     soon = ", ".join(f"{title(r)} after {fixed(n, 0)}" for r, n in known if n is not None)
     text = (
-        f"Of the ways that are not seen to be worse than the best, {title(row)} takes the least "
-        f"time, {took} and {count} trainings for a choice."
+        f"Of the ways that are not seen to be worse than the best, {title(row)} spends the "
+        f"least, {count} trainings for a choice."
     )
     if soon:
         text += (
@@ -100,7 +99,7 @@ def _advice(results: Results) -> str:
 def _derivative(results: Results) -> str:
     """How much longer a training with its derivative takes."""
     factor = findings.of_derivative(results)
-    return "" if factor is None else f" (each as long as {significant(factor)} without derivative)"
+    return "" if factor is None else f" (each as long as {fixed(factor, 1)} without derivative)"
 
 
 def _closed(results: Results) -> list[str]:

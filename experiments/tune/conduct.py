@@ -15,6 +15,7 @@ import numpy as np
 import jaxreg
 from experiments import training
 from experiments.data import Dataset
+from experiments.errors import ConfigError
 from experiments.progress import Advance
 from experiments.records import append, read
 from experiments.tune.config import OF_NETWORK, RETRAINED, Part, TuneConfig, trained_by
@@ -71,6 +72,7 @@ class Study:
         Raises:
           KeyboardInterrupt: when interrupted, with everything finished in the records, and what is
             done of a choice in a file of its own.
+          ConfigError: if a way cannot choose, since all that it trains diverges.
         """
         for part in parts:
             follow = self._retrain if part.id == RETRAINED else self._choose
@@ -110,6 +112,8 @@ class Study:
             took = time.perf_counter() - started
             append(self.folder, {"event": "left", **name, "seconds": took})
             raise
+        except ValueError as error:  # as where all trainings diverge
+            raise ConfigError(f"--method {part.id}, seed {seed}: {error}") from None
         left = [r for r in read(self.folder) if r["event"] == "left" and name.items() <= r.items()]
         before_it = sum(r["seconds"] for r in left) if given.kept(part.id).exists() else 0.0
         took = time.perf_counter() - started + before_it

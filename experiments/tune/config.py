@@ -43,7 +43,7 @@ class TuneConfig:
     pixels and on the features of a trained network. If not given: all."""
 
     quick: bool = False
-    """Under a minute, unless other options say more: 3 seeds, 8 strengths, 3 folds."""
+    """Under a minute, unless other options say more: 3 seeds, 8 strengths, 3 folds, 8 passes."""
 
     examples: int | None = None
     """Images of each seed, which choose and train; 1,000 if not given."""
@@ -125,7 +125,7 @@ STANDARD: dict[str, Any] = {
     "epochs": 15,
 }
 """Of options that are not given."""
-QUICK = {**STANDARD, "strengths": (1e-5, 1e-2, 8), "trials": 8, "folds": 3, "seeds": 3}
+QUICK = {**STANDARD, "strengths": (1e-5, 1e-2, 8), "trials": 8, "folds": 3, "seeds": 3, "epochs": 8}
 
 
 @dataclasses.dataclass(frozen=True)

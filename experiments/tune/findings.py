@@ -51,7 +51,17 @@ def gain(results: Results, row: Row) -> Estimate | None:
 
 def best(results: Results) -> Row:
     """The way with the least mean test loss: found among test losses, and so a little lucky."""
-    return min(results.of_network, key=lambda row: float(results.loss[row].mean()))
+    return _by_loss(results)[0]
+
+
+def _by_loss(results: Results) -> list[Row]:
+    """Ways by their mean test loss, those of which a training diverged at the end."""
+
+    def key(row: Row) -> float:
+        loss = float(results.loss[row].mean())
+        return loss if np.isfinite(loss) else np.inf
+
+    return sorted(results.of_network, key=key)
 
 
 def beside_best(results: Results, row: Row) -> Estimate:
@@ -74,10 +84,9 @@ def differing(results: Results) -> list[Pair]:
 
 def largest(results: Results) -> Estimate | None:
     """The difference between the two ways that are farthest apart, larger less smaller."""
-    rows = results.of_network
-    if len(rows) < 2:
+    ordered = _by_loss(results)
+    if len(ordered) < 2:
         return None
-    ordered = sorted(rows, key=lambda row: float(results.loss[row].mean()))
     return mean(results.loss[ordered[-1]] - results.loss[ordered[0]])
 
 
@@ -87,10 +96,16 @@ def seconds(results: Results, row: Row) -> float:
     return float(np.median(took[1:] or took))
 
 
-def quickest(results: Results) -> Row | None:
-    """Of the ways that are not seen to be worse than the best, the one that takes least time."""
+def cheapest(results: Results) -> Row | None:
+    """Of the ways that are not seen to be worse than the best, the one that spends least: in
+    trainings, those with a derivative as many as take its time."""
+    factor = of_derivative(results) or 1.0
     good = [row for row in results.of_network if better(beside_best(results, row)) is not False]
-    return min(good, key=lambda row: seconds(results, row), default=None)
+
+    def cost(row: Row) -> float:
+        return float(results.spent(row).mean()) * (factor if row[0] == "hypergradient" else 1.0)
+
+    return min(good, key=cost, default=None)
 
 
 def of_derivative(results: Results) -> float | None:

@@ -9,7 +9,9 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from experiments.formatting import general
 from experiments.tune.content import Content, CurveContent, RowContent
 
 COLOURS: dict[str, str] = {
@@ -59,7 +61,7 @@ def draw(content: Content, path: Path) -> None:
 
 
 def _losses(axes: Axes, content: Content) -> None:
-    axes.set_title("the network, losses", fontsize=10, loc="left")
+    axes.set_title("the network, losses", fontsize=10, loc="left", pad=30)
     curve = content["validation"]
     if curve is not None:
         style = {"color": COLOURS["cv"], "marker": ".", "linewidth": 1.4, "capsize": 2}
@@ -82,7 +84,8 @@ def _losses(axes: Axes, content: Content) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("λ", fontsize=9)
     axes.set_ylabel("mean cross-entropy", fontsize=9)
-    axes.legend(frameon=False, fontsize=7)
+    above = {"loc": "lower left", "bbox_to_anchor": (0, 0.98), "ncols": 3}
+    axes.legend(frameon=False, fontsize=7, **above)
 
 
 def _line(axes: Axes, test: CurveContent) -> None:
@@ -111,7 +114,7 @@ def _choices(axes: Axes, rows: list[RowContent]) -> None:
         for row in rows
     ]
     _names(axes, names)
-    axes.set_xscale("log")
+    _logarithmic(axes)
     axes.set_xlabel("λ, a dot for each seed", fontsize=9)
 
 
@@ -129,6 +132,16 @@ def _reached(axes: Axes, rows: list[RowContent], bare: float | None) -> None:
         axes.legend(frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0, 0.98))
         axes.set_title("test loss reached", fontsize=10, loc="left", pad=18)
     axes.set_xlabel("mean cross-entropy, 95 %", fontsize=9)
+
+
+def _logarithmic(axes: Axes) -> None:
+    """An axis of powers of ten; within two of them, of 1, 2 and 5 too."""
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim()
+    if high < 100 * low:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: general(value)))
 
 
 def _names(axes: Axes, names: list[str]) -> None:
