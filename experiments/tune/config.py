@@ -43,7 +43,7 @@ class TuneConfig:
     pixels and on the features of a trained network. If not given: all."""
 
     quick: bool = False
-    """Under a minute, unless other options say more: 3 seeds, 8 strengths, 3 folds, 8 passes."""
+    """About a minute, unless other options say more: 3 seeds, 8 strengths, 3 folds, 8 passes."""
 
     examples: int | None = None
     """Images of each seed, which choose and train; 1,000 if not given."""
