@@ -27,8 +27,9 @@ SOONER = f"{SOON}--xla_backend_optimization_level=1"
 SOONER_EACH = {"xla_cpu_use_fusion_emitters": False} if OLDER else {}
 FOR_TRAININGS = {**SOONER_EACH, "xla_backend_optimization_level": 3}
 """Of a program that computes longer than it compiles: as fast as for users, made sooner."""
-ONE_THREAD = {"NPROC": "1"}
-"""XLA's pool of threads where there are no more devices: several spin while they wait."""
+ONE_THREAD = {"NPROC": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""XLA's pool of threads where there are no more devices, and LAPACK's: several spin while they
+wait."""
 
 
 def environment_of_users(**variables: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxreg._sweep import grid, side_by_side
+from jaxreg._sweep.decompositions import decomposes
 from jaxreg._sweep.width import Width
 
 ROOM = 2**24
@@ -122,19 +123,24 @@ def prepare(
 ) -> Runs:
     """Runs ready to start: traced once, nothing compiled or placed yet."""
     mesh = _mesh(mesh, points.count)
-    devices = mesh.shape[side_by_side.AXIS]
-    if per_device == "auto":
-        width = Width(devices)
-    else:
-        width = Width(devices, min(per_device, -(-points.count // devices)), fixed=True)
     options = tuple(sorted((compiler_options or {}).items()))
 
     def program(width: int) -> Any:
         settings = points.structure, points.impls, options
         return side_by_side.program(train, mesh, width, *settings)
 
-    shapes = _shapes(program(1), mesh, points, shared)
+    jaxpr, shapes = _traced(program(1), mesh, points, shared)
+    width = _width(per_device, points.count, mesh, jaxpr)
     return Runs(points, shapes, shared, mesh, width, chunk, program)
+
+
+def _width(per_device: Any, points: int, mesh: Mesh, jaxpr: Any) -> Width:
+    devices = mesh.shape[side_by_side.AXIS]
+    if devices > 1 and mesh.devices.flat[0].platform == "cpu" and decomposes(jaxpr):
+        return Width(devices, fixed=True)
+    if per_device == "auto":
+        return Width(devices)
+    return Width(devices, min(per_device, -(-points // devices)), fixed=True)
 
 
 def _mesh(mesh: Mesh | None, points: int) -> Mesh:
@@ -148,8 +154,8 @@ def _mesh(mesh: Mesh | None, points: int) -> Mesh:
     return mesh
 
 
-def _shapes(program: Any, mesh: Mesh, points: grid.Points, shared: Any) -> Any:
-    """Shapes and dtypes of one result; here ``train`` shows whether it can be traced."""
+def _traced(program: Any, mesh: Mesh, points: grid.Points, shared: Any) -> tuple[Any, Any]:
+    """The program, and the shapes of one result; here ``train`` shows whether it can be traced."""
     for leaf in jax.tree.leaves(shared):
         if not (hasattr(leaf, "dtype") or isinstance(leaf, int | float | complex)):
             raise TypeError(
@@ -159,15 +165,17 @@ def _shapes(program: Any, mesh: Mesh, points: grid.Points, shared: Any) -> Any:
     devices = mesh.shape[side_by_side.AXIS]
     block, rounds = points.shapes(1, devices), jax.ShapeDtypeStruct((devices,), np.int32)
     try:
-        results, _ = jax.eval_shape(program, rounds, block, shared)
+        traced = program.trace(rounds, block, shared)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise TypeError(
             f"sweep: expected a train made of jax operations, but it looked at the value of a "
             f"traced array ({type(error).__name__}); write jnp for np and math, jnp.where or "
             f"jax.lax.cond for if, jax.lax.scan for loops over them"
         ) from error
+    results, _ = traced.out_info
     if not jax.tree.leaves(results):
         raise ValueError(
             "sweep: expected train to return arrays, got None; return what is to be known of a run"
         )
-    return jax.tree.map(lambda r: jax.ShapeDtypeStruct(r.shape[2:], r.dtype), results)
+    shapes = jax.tree.map(lambda r: jax.ShapeDtypeStruct(r.shape[2:], r.dtype), results)
+    return traced.jaxpr, shapes

@@ -116,9 +116,10 @@ def sweep(
         products: with ``xla_cpu_experimental_ynn_fusion_type=""`` another library makes them, and
         large ones are sometimes wrong there (jaxlib 0.10.2).
 
-    On several CPU devices ``jnp.linalg.solve``, ``eigh`` and other decompositions by LAPACK may
-    wait for each other forever where runs go side by side (jaxlib 0.10.2; with two devices about
-    once in ten calls): take ``per_device=1`` or, for positive definite matrices, Cholesky.
+    On several CPU devices, runs that compute with LAPACK (``jnp.linalg``: ``solve``, ``eigh``,
+    ``svd``, ``cholesky``) do not go side by side within a device, whatever ``per_device`` says:
+    they might wait for each other forever (jaxlib 0.10.2). So ``train`` should not vmap over large
+    ones there, either.
 
     Returns:
       A `Sweep`. Ctrl-C ends it early, with ``complete`` False and the chunks that are done; the one

@@ -309,6 +309,29 @@ def test_ctrl_c_returns_what_is_done():
     assert (rest.start, rest.stop, rest.complete) == (16, 40, True)
 
 
+@pytest.mark.parametrize(
+    ("decomposition", "devices", "width"),
+    [
+        (jnp.linalg.eigvalsh, 2, 1),
+        (jnp.linalg.inv, 2, 1),
+        (lambda a: jax.lax.cond(a[0, 0] > 0, jnp.linalg.inv, jnp.abs, a), 2, 1),
+        (jax.jit(lambda a: jnp.linalg.svd(a, compute_uv=False)), 1, 3),
+        (jnp.linalg.cholesky, 2, 1),
+        (lambda a: a @ a, 2, 3),
+    ],
+)
+def test_lapack_does_not_work_side_by_side_on_several_devices(decomposition, devices, width):
+    """There it may wait forever."""
+
+    def train(factor):
+        return decomposition(factor * (jnp.eye(3) + 1)).sum()
+
+    found = sweep(train, np.arange(1.0, 7), per_device=3, mesh=mesh_of(devices))
+    assert found.per_device == width
+    alone = [train(factor) for factor in np.arange(1.0, 7)]
+    np.testing.assert_allclose(found.results, alone, rtol=1e-5)
+
+
 def test_nothing_left_is_an_empty_result():
     found = sweep(ridge, points(4), X, Y, start=4)
     assert found.results["w"].shape == (0, 3)
