@@ -59,6 +59,8 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "intercept": ("fit_intercept", "bias", "center"),
 }
 """What an argument is called elsewhere."""
+DATA = {"features", "targets"}
+"""Of these, arguments of any number that go without a name, where a function has such."""
 
 
 def explained(
@@ -131,7 +133,7 @@ def _advice(
     meant = [meaning(key, free) for key in unknown]
     if all(meant):
         return f"write {', '.join(f'{key}=…' for key in meant)}"
-    if before is not None and not any(meaning(key, OTHER_NAMES) for key in unknown):
+    if before is not None and not any(meaning(key, OTHER_NAMES.keys() - DATA) for key in unknown):
         return f"write {_call(name, [*before, *unknown])}, without the names"
     return f"help({name.rpartition('.')[2]}) says what each is for"
 
