@@ -18,6 +18,10 @@ from experiments import records
 from experiments.benchmark.suites import gpu, models
 from experiments.benchmark.suites.main import TUTORIAL, WARM
 from experiments.benchmark.timing import Timings
+from experiments.combinations.describe import describe as describe_combinations
+from experiments.combinations.penalties import PENALTIES
+from experiments.combinations.results import results as combinations
+from experiments.combinations.tables import by_penalty
 from experiments.coupling.conclusions import conclude
 from experiments.coupling.describe import describe
 from experiments.coupling.results import results
@@ -171,6 +175,20 @@ def test_what_came_out_of_the_language_model_is_what_its_records_give():
     for row in content["programs"][0]["rows"]:
         assert f"{row['shown']} at η = {row['learning_rate']:g}" in text
     assert next(line for line in content["answer"] if "learning rate kept" in line) in text
+
+
+def test_what_came_out_of_combinations_is_what_their_records_give():
+    folder = ROOT / "experiments"
+    found = records.read(folder / "results" / "combinations")
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    content = describe_combinations(combinations(found), {})
+    (summary,) = (record for record in found if record["event"] == "summary")
+    assert summary["answer"] == content["answer"]
+    assert sum(f"\n- {sentence}\n" in text for sentence in content["answer"]) == 4
+    for model in content["models"]:
+        for name, cells in by_penalty(model).items():
+            shown = [", ".join(filter(None, (c["shown"], c["word"]))) for c in cells.values()]
+            assert f"| {PENALTIES[name].title} | {' | '.join(shown)} |\n" in text
 
 
 def test_the_networks_beside_pytorch_are_what_their_records_give():
