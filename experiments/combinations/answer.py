@@ -78,13 +78,13 @@ def _ordering(results: Results) -> list[str]:
     found = findings.ordering(results)
     if found is None:
         return []
-    order = " < ".join(
+    errors = ", ".join(
         f"{named(cell)} {points(error)}"
         for (cell, _), error in zip(PUBLISHED, found.errors, strict=True)
     )
     return [
-        f"{results.model.upper()}: the published ordering {_said(found.holds)}: {order} %. "
-        f"That both with Dropout are below L2 alone {_said(found.weaker)}."
+        f"{results.model.upper()}: the published ordering {_said(found.holds)}: in its order "
+        f"{errors} %. That both with Dropout are below L2 alone {_said(found.weaker)}."
     ]
 
 

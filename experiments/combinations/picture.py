@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments.axes import logarithmic
 from experiments.combinations.config import TITLES
 from experiments.combinations.content import CellContent, Content, ModelContent, NumberContent
 from experiments.combinations.penalties import PENALTIES
@@ -82,7 +83,7 @@ def _rates(axes: Axes, model: ModelContent) -> None:
         x = (cell["effective"] or {}).get("value") or float("nan")
         _points(axes, [x], [cell], cell["penalty"], marker, None)
     if shown:
-        axes.set_xscale("log")
+        logarithmic(axes)
         axes.legend(handles=_key({cell["place"] for cell in shown}), frameon=False, fontsize=8)
 
 

@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.axes import logarithmic
 from experiments.formatting import general
 from experiments.language.content import Content, NumberContent, ProgramContent, RowContent
 
@@ -49,6 +50,8 @@ def draw(content: Content, path: Path) -> None:
         own.tick_params(labelsize=8)
         if own.get_legend_handles_labels()[0]:
             own.legend(frameon=False, fontsize=8)
+    note = "Large dots: what validation chooses. Dotted: without decay."
+    figure.supxlabel(note, fontsize=8, color="#6b7280")
     figure.savefig(path, dpi=150)
 
 
@@ -93,7 +96,8 @@ def _times(axes: Axes, programs: list[ProgramContent]) -> None:
         axes.plot([low, high], [place, place], color="#6b7280", linewidth=1.4)
         axes.plot(time["value"], place, "o", color=COLOURS[0], markersize=5)
     axes.axvline(1.0, color="#6b7280", linewidth=0.8, linestyle=":")
-    axes.set_xscale("log")
+    logarithmic(axes)
+    axes.set_xlabel("epochs (dotted: one), 95 %", fontsize=9)
     axes.set_yticks(range(len(rows)), names, fontsize=6.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
 

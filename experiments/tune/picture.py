@@ -9,9 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from experiments.formatting import general
+from experiments.axes import logarithmic
 from experiments.tune.content import Content, CurveContent, RowContent
 
 COLOURS: dict[str, str] = {
@@ -114,7 +113,7 @@ def _choices(axes: Axes, rows: list[RowContent]) -> None:
         for row in rows
     ]
     _names(axes, names)
-    _logarithmic(axes)
+    logarithmic(axes)
     axes.set_xlabel("λ, a dot for each seed", fontsize=9)
 
 
@@ -132,16 +131,6 @@ def _reached(axes: Axes, rows: list[RowContent], bare: float | None) -> None:
         axes.legend(frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0, 0.98))
         axes.set_title("test loss reached", fontsize=10, loc="left", pad=18)
     axes.set_xlabel("mean cross-entropy, 95 %", fontsize=9)
-
-
-def _logarithmic(axes: Axes) -> None:
-    """An axis of powers of ten; within two of them, of 1, 2 and 5 too."""
-    axes.set_xscale("log")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    low, high = axes.get_xlim()
-    if high < 100 * low:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: general(value)))
 
 
 def _names(axes: Axes, names: list[str]) -> None:

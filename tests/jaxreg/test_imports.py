@@ -41,7 +41,7 @@ ROOMS = {
         *("decay_form", "forms", "models"),
         *("config", "options", "data", "records", "command", "study", "__main__"),
         *("training", "machine", "devices", "problem", "runs", "sweeping"),
-        *("curves", "page", "statistics", "paired"),
+        *("axes", "curves", "page", "statistics", "paired"),
         *(
             "mnist",
             "coupling",
