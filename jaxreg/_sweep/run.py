@@ -183,7 +183,7 @@ def lower_sweep(
 
     It takes (rounds for each device, points, shared) and has room for as many rounds as a chunk may
     have. Of n points on d devices each device makes ⌈n / (d·w)⌉ rounds in all, w being the smaller
-    of ``per_device`` and ⌈n / d⌉.
+    of ``per_device`` and ⌈n / d⌉, or 1 where `sweep` lets runs go one by one.
 
     Args:
       train: as for `sweep`.
