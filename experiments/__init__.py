@@ -17,7 +17,7 @@ from the folder of another. What commands share stands beside them; an import go
 - `statistics`: of grids of losses, with intervals over seeds.
 - `paired`: trainings of one set-up whose seeds draw everything anew, for comparisons in pairs.
 - `study`: what all studies do, from options to a page; how one that was stopped goes on.
-- `curves`, `page`: pictures and pages.
+- `axes`, `curves`, `page`: an axis of powers of ten; pictures; pages.
 
 ``results/`` holds committed records, ``assets/`` the images.
 """
