@@ -72,7 +72,8 @@ def build(config: Config, dataset: Dataset) -> Run:
     started = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:  # XLA compiles on both cores if asked twice
         size = functools.partial(training.size, problem.penalty)
-        sizing = pool.submit(machine.compiled, jax.jit(size).lower(state.params))
+        # as XLA would: `machine.CPU_OPTIONS` take ten seconds for sums over forty leaves
+        sizing = pool.submit(jax.jit(size).lower(state.params).compile)
         lowered = lower_epoch(problem, placement, state, train, test)
         without = MODELS[config.model].without
         epoch = machine.compiled(lowered, placement.options, without)
