@@ -60,6 +60,17 @@ class PenaltyCoverage:
 def describe(params: Any, where: Any = None) -> Coverage | PenaltyCoverage:
     """What ``where`` selects in ``params``, leaf by leaf, with the reason; prints as a table.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import l1, l2, weights
+    >>> params = {"fc1": {"bias": jnp.zeros(8), "kernel": jnp.zeros((4, 8))}}
+    >>> describe(params, weights)
+    leaf        shape   selected  count  why
+    fc1/bias    (8,)    no        8      called bias
+    fc1/kernel  (4, 8)  yes       32     a weight
+    1 of 2 leaves, 32 of 40 numbers
+    >>> describe(params, 0.1 * l2.on(weights) + l1).terms[0][0]
+    '0.1 * l2.on(weights)'
+
     Args:
       params: a tree of arrays, or of anything with a shape and a dtype.
       where: a rule, as for ``jaxreg.where``, None for every parameter; or a penalty, of which
@@ -72,17 +83,6 @@ def describe(params: Any, where: Any = None) -> Coverage | PenaltyCoverage:
     Raises:
       TypeError: if the two are exchanged, or ``where`` is neither a rule nor a penalty.
       ValueError: if a regular expression matches no leaf.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import l1, l2, weights
-    >>> params = {"fc1": {"bias": jnp.zeros(8), "kernel": jnp.zeros((4, 8))}}
-    >>> describe(params, weights)
-    leaf        shape   selected  count  why
-    fc1/bias    (8,)    no        8      called bias
-    fc1/kernel  (4, 8)  yes       32     a weight
-    1 of 2 leaves, 32 of 40 numbers
-    >>> describe(params, 0.1 * l2.on(weights) + l1).terms[0][0]
-    '0.1 * l2.on(weights)'
     """
     _require_parameters_first(params)
     leaves = _trees.leaves(params)

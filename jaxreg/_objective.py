@@ -42,6 +42,14 @@ def regularized(
       other two **each device keeps its own batch's gradient**, and parameters drift apart;
     - of both: right under all three, in two exchanges or more.
 
+    >>> from jaxreg import l2
+    >>> objective = regularized(lambda w, x: jnp.mean((x @ w) ** 2), 0.1 * l2)
+    >>> (total, parts), grads = jax.value_and_grad(objective, has_aux=True)(
+    ...     jnp.array([1.0, 2.0]), jnp.eye(2)
+    ... )
+    >>> float(total), float(parts.data), float(parts.penalty)
+    (3.0, 2.5, 0.5)
+
     Args:
       loss: ``loss(params, *args, **kwargs)``, a scalar, or ``(scalar, aux)`` with ``has_aux``.
       penalty: a penalty, as ``1e-4 * l2``.
@@ -54,14 +62,6 @@ def regularized(
     Raises:
       TypeError: if ``loss`` is no function or ``penalty`` no penalty; when called, if what the loss
         returns is not as ``has_aux`` says.
-
-    >>> from jaxreg import l2
-    >>> objective = regularized(lambda w, x: jnp.mean((x @ w) ** 2), 0.1 * l2)
-    >>> (total, parts), grads = jax.value_and_grad(objective, has_aux=True)(
-    ...     jnp.array([1.0, 2.0]), jnp.eye(2)
-    ... )
-    >>> float(total), float(parts.data), float(parts.penalty)
-    (3.0, 2.5, 0.5)
     """
     require_loss_and_penalty("regularized", loss, penalty)
 

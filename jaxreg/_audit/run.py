@@ -45,6 +45,17 @@ def audit(
     state that count steps; one that keeps no such count looks constant if it does not move within
     ``steps``. A lookahead optimizer is asked with its slow parameters where the fast ones are.
 
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> params = {"bias": jnp.zeros(3), "kernel": jnp.zeros((2, 3))}
+    >>> report = audit(lambda lr: optax.adamw(lr, weight_decay=0.1), params)
+    >>> report.forms
+    {'bias': 'decoupled', 'kernel': 'decoupled'}
+    >>> print(f"{report.leaves[1].coefficient:.3g} × {report.leaves[1].scales_with}")
+    0.1 × learning rate
+    >>> print(report.warnings[0].name, report.warnings[0].leaves)
+    biases and norms ('bias',)
+
     Args:
       optimizer: an ``optax.GradientTransformation`` or anything with its ``init`` and ``update``,
         or that holds one as ``tx`` (``nnx.Optimizer``, flax's ``TrainState``); or a function
@@ -66,17 +77,6 @@ def audit(
       TypeError: if ``optimizer`` is neither an optimizer nor a function that makes one, or the
         two are exchanged, or the function raises.
       ValueError: if ``steps`` or ``learning_rates`` are too few, or there are no parameters.
-
-    >>> import jax.numpy as jnp
-    >>> import optax
-    >>> params = {"bias": jnp.zeros(3), "kernel": jnp.zeros((2, 3))}
-    >>> report = audit(lambda lr: optax.adamw(lr, weight_decay=0.1), params)
-    >>> report.forms
-    {'bias': 'decoupled', 'kernel': 'decoupled'}
-    >>> print(f"{report.leaves[1].coefficient:.3g} × {report.leaves[1].scales_with}")
-    0.1 × learning rate
-    >>> print(report.warnings[0].name, report.warnings[0].leaves)
-    biases and norms ('bias',)
     """
     _require_order(optimizer, params)
     make, rates = _family(optimizer, learning_rates)

@@ -27,6 +27,12 @@ class NonNegative(Constraint):
 
     For ``prox`` and `jaxreg.project`; it has no strength, and differentiating it raises.
 
+    >>> params = {"kernel": jnp.array([3.0, -0.5])}
+    >>> float(non_negative(params))
+    inf
+    >>> non_negative.prox(params, step=1.0)
+    {'kernel': Array([3., 0.], dtype=float32)}
+
     Args:
       params: a pytree of real arrays.
 
@@ -36,12 +42,6 @@ class NonNegative(Constraint):
     Raises:
       TypeError: if it is differentiated, multiplied by a number, or called with one.
       ValueError: if an array is complex.
-
-    >>> params = {"kernel": jnp.array([3.0, -0.5])}
-    >>> float(non_negative(params))
-    inf
-    >>> non_negative.prox(params, step=1.0)
-    {'kernel': Array([3., 0.], dtype=float32)}
 
     References: Parikh & Boyd 2014, *Proximal Algorithms*, §6.2.4.
     """
@@ -101,6 +101,10 @@ def box(lower: Any, upper: Any) -> Penalty:
     For ``prox`` and `jaxreg.project` (Wasserstein critics, physical bounds); it has no strength,
     and differentiating it raises.
 
+    >>> constraint = box(lower=0.0, upper=1.0)
+    >>> constraint.prox({"kernel": jnp.array([3.0, 0.5])}, step=1.0)
+    {'kernel': Array([1. , 0.5], dtype=float32)}
+
     Args:
       lower: a number, array or traced value; −∞ for none.
       upper: likewise, ≥ lower; ∞ for none.
@@ -111,10 +115,6 @@ def box(lower: Any, upper: Any) -> Penalty:
     Raises:
       TypeError: if a bound is neither a number nor an array.
       ValueError: if a Python number is NaN, or lower > upper.
-
-    >>> constraint = box(lower=0.0, upper=1.0)
-    >>> constraint.prox({"kernel": jnp.array([3.0, 0.5])}, step=1.0)
-    {'kernel': Array([1. , 0.5], dtype=float32)}
 
     References: Parikh & Boyd 2014, *Proximal Algorithms*, §6.2.4.
     """

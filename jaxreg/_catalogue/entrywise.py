@@ -27,6 +27,12 @@ class L2(Penalty):
     Makes weights small but not zero. In a loss, ``1e-4 * l2(params)`` equals ``weight_decay=2e-4``
     of PyTorch's SGD and Adam, which leave out the 2 of the gradient; see `jaxreg.convert`.
 
+    >>> params = {"kernel": jnp.array([3.0, -4.0])}
+    >>> float(0.1 * l2(params))
+    2.5
+    >>> (0.5 * l2).prox(params, step=1.0)
+    {'kernel': Array([ 1.5, -2. ], dtype=float32)}
+
     Args:
       params: a pytree of arrays, real or complex.
 
@@ -35,12 +41,6 @@ class L2(Penalty):
 
     Raises:
       TypeError: if called with a number: ``l2(1e-4)`` or ``l2(params, 1e-4)``.
-
-    >>> params = {"kernel": jnp.array([3.0, -4.0])}
-    >>> float(0.1 * l2(params))
-    2.5
-    >>> (0.5 * l2).prox(params, step=1.0)
-    {'kernel': Array([ 1.5, -2. ], dtype=float32)}
 
     References: Hoerl & Kennard 1970, *Ridge regression*; Krogh & Hertz 1991, *A simple weight
     decay can improve generalization*.
@@ -71,6 +71,12 @@ class L1(Penalty):
     Makes many weights exactly zero, but only through ``prox``: gradient steps on |w| circle
     around zero and never rest there. Complex entries count by their modulus.
 
+    >>> params = {"kernel": jnp.array([3.0, -0.5])}
+    >>> float(0.5 * l1(params))
+    1.75
+    >>> (0.5 * l1).prox(params, step=1.0)
+    {'kernel': Array([2.5, 0. ], dtype=float32)}
+
     Args:
       params: a pytree of arrays, real or complex.
 
@@ -79,12 +85,6 @@ class L1(Penalty):
 
     Raises:
       TypeError: if called with a number: ``l1(1e-4)`` or ``l1(params, 1e-4)``.
-
-    >>> params = {"kernel": jnp.array([3.0, -0.5])}
-    >>> float(0.5 * l1(params))
-    1.75
-    >>> (0.5 * l1).prox(params, step=1.0)
-    {'kernel': Array([2.5, 0. ], dtype=float32)}
 
     References: Tibshirani 1996, *Regression shrinkage and selection via the Lasso*.
     """
@@ -115,6 +115,9 @@ def elastic_net(*, l1: Any, l2: Any) -> Penalty:  # the names of the strengths s
     Sparse like ``l1``, but correlated weights are kept or dropped together. scikit-learn's
     ``(alpha, l1_ratio)`` and glmnet's ``(lambda, alpha)`` halve the square: `jaxreg.convert`.
 
+    >>> elastic_net(l1=0.5, l2=0.1)
+    0.5 * l1 + 0.1 * l2
+
     Args:
       l1: strength λ₁ ≥ 0 of Σ|w|.
       l2: strength λ ≥ 0 of Σ|w|².
@@ -124,9 +127,6 @@ def elastic_net(*, l1: Any, l2: Any) -> Penalty:  # the names of the strengths s
 
     Raises:
       ValueError: if a strength is a negative or non-finite Python number.
-
-    >>> elastic_net(l1=0.5, l2=0.1)
-    0.5 * l1 + 0.1 * l2
 
     References: Zou & Hastie 2005, *Regularization and variable selection via the elastic net*.
     """
@@ -165,6 +165,9 @@ def huber(delta: Any) -> Penalty:
     constant, as ``delta * l1`` does: weights that the data need stay large. Makes no zeros. The ½
     is Huber's own; with it the curve and its slope are continuous.
 
+    >>> float(huber(delta=2.0)({"kernel": jnp.array([1.0, -5.0])}))
+    8.5
+
     Args:
       delta: δ > 0, where the square ends, in units of w; a number, array or traced value.
 
@@ -174,9 +177,6 @@ def huber(delta: Any) -> Penalty:
     Raises:
       TypeError: if ``delta`` is neither a number nor an array.
       ValueError: if it is a Python number that is not finite and positive.
-
-    >>> float(huber(delta=2.0)({"kernel": jnp.array([1.0, -5.0])}))
-    8.5
 
     References: Huber 1964, *Robust estimation of a location parameter*.
     """

@@ -85,6 +85,13 @@ def group_lasso(axis: Axis) -> Penalty:
     Where groups differ in size and should not, weigh them, leaf by leaf or one by one:
     ``group_lasso(0).weighted({"fc1": 4.0, "fc2": 2.0})``.
 
+    >>> kernel = jnp.array([[3.0, 0.3], [4.0, 0.4]])
+    >>> float(group_lasso(axis=0)(kernel))
+    5.5
+    >>> group_lasso(axis=0).prox(kernel, step=1.0)
+    Array([[2.4, 0. ],
+           [3.2, 0. ]], dtype=float32)
+
     Args:
       axis: an integer or a tuple of integers.
 
@@ -94,13 +101,6 @@ def group_lasso(axis: Axis) -> Penalty:
 
     Raises:
       TypeError: if ``axis`` is neither an integer nor a tuple of integers.
-
-    >>> kernel = jnp.array([[3.0, 0.3], [4.0, 0.4]])
-    >>> float(group_lasso(axis=0)(kernel))
-    5.5
-    >>> group_lasso(axis=0).prox(kernel, step=1.0)
-    Array([[2.4, 0. ],
-           [3.2, 0. ]], dtype=float32)
 
     References: Yuan & Lin 2006, *Model selection and estimation in regression with grouped
     variables*; Scardapane et al. 2017, *Group sparse regularization for deep neural networks*
@@ -116,6 +116,9 @@ def sparse_group_lasso(axis: Axis, l1_ratio: Any) -> Penalty:
     value(w) = l1_ratio·Σ|w| + (1 − l1_ratio)·Σ_G ‖w_G‖; its prox is that of the group lasso
     applied after that of l1, which is exact.
 
+    >>> sparse_group_lasso(axis=0, l1_ratio=0.25)
+    0.25 * l1 + 0.75 * group_lasso(axis=0)
+
     Args:
       axis: what the norm runs over, as for `group_lasso`.
       l1_ratio: between 0, the group lasso, and 1, the lasso; a number, array or traced value.
@@ -127,9 +130,6 @@ def sparse_group_lasso(axis: Axis, l1_ratio: Any) -> Penalty:
       TypeError: if ``axis`` is neither an integer nor a tuple of integers, or ``l1_ratio`` is
         neither a number nor an array.
       ValueError: if ``l1_ratio`` is a Python number outside [0, 1].
-
-    >>> sparse_group_lasso(axis=0, l1_ratio=0.25)
-    0.25 * l1 + 0.75 * group_lasso(axis=0)
 
     References: Simon, Friedman, Hastie & Tibshirani 2013, *A sparse-group lasso*.
     """
@@ -180,6 +180,10 @@ def max_norm(bound: Any, axis: Axis) -> Penalty:
     weights of each unit (``axis=0`` of a Dense kernel), usually with a bound of 2 to 4. It has no
     strength, and differentiating it raises.
 
+    >>> max_norm(bound=1.0, axis=0).prox(jnp.array([[3.0, 0.3], [4.0, 0.4]]), step=1.0)
+    Array([[0.6, 0.3],
+           [0.8, 0.4]], dtype=float32)
+
     Args:
       bound: ≥ 0; a number, array or traced value.
       axis: what the norm runs over; see the table of `group_lasso`.
@@ -192,10 +196,6 @@ def max_norm(bound: Any, axis: Axis) -> Penalty:
       TypeError: if ``axis`` is neither an integer nor a tuple of integers, or ``bound`` neither a
         number nor an array.
       ValueError: if ``bound`` is a Python number that is negative or not finite.
-
-    >>> max_norm(bound=1.0, axis=0).prox(jnp.array([[3.0, 0.3], [4.0, 0.4]]), step=1.0)
-    Array([[0.6, 0.3],
-           [0.8, 0.4]], dtype=float32)
 
     References: Srivastava et al. 2014, *Dropout*, §5.1; Srebro, Rennie & Jaakkola 2004,
     *Maximum-margin matrix factorization*.

@@ -44,6 +44,13 @@ class Nuclear(_OnMatrices):
     singular value decomposition. Matrices are the last two axes; leading axes (stacked layers)
     are a batch. Second derivatives exist only where the singular values differ.
 
+    >>> params = {"kernel": jnp.diag(jnp.array([3.0, 0.5]))}
+    >>> float(nuclear(params))
+    3.5
+    >>> nuclear.prox(params, step=1.0)
+    {'kernel': Array([[2., 0.],
+           [0., 0.]], dtype=float32)}
+
     Args:
       params: a pytree of arrays with at least two axes, real or complex.
 
@@ -53,13 +60,6 @@ class Nuclear(_OnMatrices):
     Raises:
       TypeError: if called with a number: ``nuclear(1e-4)`` or ``nuclear(params, 1e-4)``.
       ValueError: if an array has fewer than two axes.
-
-    >>> params = {"kernel": jnp.diag(jnp.array([3.0, 0.5]))}
-    >>> float(nuclear(params))
-    3.5
-    >>> nuclear.prox(params, step=1.0)
-    {'kernel': Array([[2., 0.],
-           [0., 0.]], dtype=float32)}
 
     References: Fazel, Hindi & Boyd 2001, *A rank minimization heuristic*; Cai, Candès & Shen 2010
     (arXiv:0810.3286).
@@ -91,6 +91,10 @@ class Spectral(_OnMatrices):
 
     The square, as in Yoshida & Miyato, is ``spectral(params) ** 2`` for one matrix.
 
+    >>> params = {"kernel": jnp.diag(jnp.array([4.0, 2.0, 0.5]))}
+    >>> float(spectral(params))
+    4.0
+
     Args:
       params: a pytree of arrays with at least two axes, real or complex.
 
@@ -100,10 +104,6 @@ class Spectral(_OnMatrices):
     Raises:
       TypeError: if called with a number: ``spectral(1e-4)`` or ``spectral(params, 1e-4)``.
       ValueError: if an array has fewer than two axes.
-
-    >>> params = {"kernel": jnp.diag(jnp.array([4.0, 2.0, 0.5]))}
-    >>> float(spectral(params))
-    4.0
 
     References: Yoshida & Miyato 2017, *Spectral norm regularization for improving the
     generalizability of deep learning* (arXiv:1705.10941).
@@ -160,6 +160,10 @@ def orthogonal(mode: Literal["rows", "columns"]) -> Penalty:
     (Keras's ``OrthogonalRegularizer`` looks at the angles alone.) Matrices are the last two axes;
     leading axes (stacked layers) are a batch. For complex ones Wᵀ is the adjoint.
 
+    >>> params = {"kernel": jnp.array([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])}
+    >>> float(orthogonal("rows")(params)), float(orthogonal("columns")(params))
+    (9.0, 10.0)
+
     Args:
       mode: ``"rows"`` or ``"columns"``.
 
@@ -170,10 +174,6 @@ def orthogonal(mode: Literal["rows", "columns"]) -> Penalty:
     Raises:
       TypeError: if ``mode`` is not a string.
       ValueError: if it is another string.
-
-    >>> params = {"kernel": jnp.array([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])}
-    >>> float(orthogonal("rows")(params)), float(orthogonal("columns")(params))
-    (9.0, 10.0)
 
     References: Brock et al. 2017, *Neural photo editing with introspective adversarial networks*
     (arXiv:1609.07093); Bansal, Chen & Wang 2018 (arXiv:1810.09102).

@@ -48,6 +48,9 @@ def log_sum(eps: Any) -> Penalty:
     Sparser than ``l1`` and less biased: an entry far above eps is hardly shrunk. Small eps comes
     close to counting non-zeros, and has more local minima; reweighted l1 minimises this penalty.
 
+    >>> round(float(log_sum(eps=1.0)({"kernel": jnp.array([0.0, 1.0, -3.0])})), 4)
+    2.0794
+
     Args:
       eps: ε > 0, the size at which an entry counts as large; a number, array or traced value.
 
@@ -57,9 +60,6 @@ def log_sum(eps: Any) -> Penalty:
     Raises:
       TypeError: if ``eps`` is neither a number nor an array.
       ValueError: if it is a Python number that is not finite and positive.
-
-    >>> round(float(log_sum(eps=1.0)({"kernel": jnp.array([0.0, 1.0, -3.0])})), 4)
-    2.0794
 
     References: Candès, Wakin & Boyd 2008, *Enhancing sparsity by reweighted l1 minimization*
     (arXiv:0711.1612).
@@ -104,6 +104,9 @@ def mcp(gamma: Any) -> Penalty:
     strength s = λ and gamma = γλ: here gamma is the size from which on entries are free, and the
     strength multiplies the curve without moving that size.
 
+    >>> float(mcp(gamma=2.0)({"kernel": jnp.array([1.0, -5.0])}))
+    1.75
+
     Args:
       gamma: > 0, in units of w; a number, array or traced value.
 
@@ -113,9 +116,6 @@ def mcp(gamma: Any) -> Penalty:
     Raises:
       TypeError: if ``gamma`` is neither a number nor an array.
       ValueError: if it is a Python number that is not finite and positive.
-
-    >>> float(mcp(gamma=2.0)({"kernel": jnp.array([1.0, -5.0])}))
-    1.75
 
     References: Zhang 2010, *Nearly unbiased variable selection under minimax concave penalty*
     (arXiv:1002.4734).
@@ -164,6 +164,9 @@ def scad(a: Any) -> Penalty:
     has slope s at 0 and its knots at 1 and a, whatever s; the two agree for s = λ = 1. Bring
     weights to units in which λ is 1, or take `mcp`, whose two numbers are free.
 
+    >>> float(scad(a=3.0)({"kernel": jnp.array([0.5, 2.0, -5.0])}))
+    4.25
+
     Args:
       a: > 1, in units of w, usually 3.7; a number, array or traced value.
 
@@ -173,9 +176,6 @@ def scad(a: Any) -> Penalty:
     Raises:
       TypeError: if ``a`` is neither a number nor an array.
       ValueError: if it is a Python number that is not finite and above 1.
-
-    >>> float(scad(a=3.0)({"kernel": jnp.array([0.5, 2.0, -5.0])}))
-    4.25
 
     References: Fan & Li 2001, *Variable selection via nonconcave penalized likelihood and its
     oracle properties*.
@@ -193,6 +193,12 @@ class L0(Gradientless):
     Keeps or drops an entry, and never shrinks what it keeps. For ``prox`` alone: its gradient is
     zero wherever it exists, so that differentiating it raises instead of doing nothing.
 
+    >>> params = {"kernel": jnp.array([3.0, 0.0, -0.5])}
+    >>> float(l0(params))
+    2.0
+    >>> (0.5 * l0).prox(params, step=1.0)
+    {'kernel': Array([3., 0., 0.], dtype=float32)}
+
     Args:
       params: a pytree of arrays, real or complex.
 
@@ -201,12 +207,6 @@ class L0(Gradientless):
 
     Raises:
       TypeError: if it is differentiated, or called with a number.
-
-    >>> params = {"kernel": jnp.array([3.0, 0.0, -0.5])}
-    >>> float(l0(params))
-    2.0
-    >>> (0.5 * l0).prox(params, step=1.0)
-    {'kernel': Array([3., 0., 0.], dtype=float32)}
 
     References: Blumensath & Davies 2008, *Iterative thresholding for sparse approximations*.
     """

@@ -56,6 +56,13 @@ def group_mcp(gamma: Any, axis: Axis) -> Penalty:
     size, and their norms should count by its root, weigh them (``.weighted``), which leaves the
     knot gamma where it is; grpreg's scales it too: a term for each size.
 
+    >>> kernel = jnp.array([[3.0, 0.3], [4.0, 0.4]])
+    >>> float(group_mcp(gamma=2.0, axis=0)(kernel))
+    1.4375
+    >>> group_mcp(gamma=2.0, axis=0).prox(kernel, step=1.0)
+    Array([[3., 0.],
+           [4., 0.]], dtype=float32)
+
     Args:
       gamma: > 0, in units of the norm; a number, array or traced value.
       axis: what the norm runs over; see the table of `group_lasso`.
@@ -68,13 +75,6 @@ def group_mcp(gamma: Any, axis: Axis) -> Penalty:
       TypeError: if ``axis`` is neither an integer nor a tuple of integers, or ``gamma`` neither a
         number nor an array.
       ValueError: if ``gamma`` is a Python number that is not finite and positive.
-
-    >>> kernel = jnp.array([[3.0, 0.3], [4.0, 0.4]])
-    >>> float(group_mcp(gamma=2.0, axis=0)(kernel))
-    1.4375
-    >>> group_mcp(gamma=2.0, axis=0).prox(kernel, step=1.0)
-    Array([[3., 0.],
-           [4., 0.]], dtype=float32)
 
     References: Huang, Breheny & Ma 2012, *A selective review of group selection in high-dimensional
     models* (arXiv:1204.6491).
@@ -119,6 +119,13 @@ def group_scad(a: Any, axis: Axis) -> Penalty:
     It is not convex; how its numbers relate to the textbook's is told at `scad`. Groups of
     different size: as for `group_mcp`.
 
+    >>> kernel = jnp.array([[3.0, 0.3], [4.0, 0.4]])
+    >>> float(group_scad(a=3.0, axis=0)(kernel))
+    2.5
+    >>> group_scad(a=3.0, axis=0).prox(kernel, step=1.0)
+    Array([[3., 0.],
+           [4., 0.]], dtype=float32)
+
     Args:
       a: > 1, in units of the norm, usually 3.7; a number, array or traced value.
       axis: what the norm runs over; see the table of `group_lasso`.
@@ -131,13 +138,6 @@ def group_scad(a: Any, axis: Axis) -> Penalty:
       TypeError: if ``axis`` is neither an integer nor a tuple of integers, or ``a`` neither a
         number nor an array.
       ValueError: if ``a`` is a Python number that is not finite and above 1.
-
-    >>> kernel = jnp.array([[3.0, 0.3], [4.0, 0.4]])
-    >>> float(group_scad(a=3.0, axis=0)(kernel))
-    2.5
-    >>> group_scad(a=3.0, axis=0).prox(kernel, step=1.0)
-    Array([[3., 0.],
-           [4., 0.]], dtype=float32)
 
     References: Wang, Chen & Li 2007, *Group SCAD regression analysis for microarray time course
     gene expression data*; Huang, Breheny & Ma 2012 (arXiv:1204.6491).

@@ -70,6 +70,13 @@ def slope(weights: Any = None, *, q: Any = None) -> Penalty:
 
     Every array is sorted by itself. Sorting and pooling take O(p) memory.
 
+    >>> penalty = slope(jnp.array([2.0, 1.0, 0.5]))
+    >>> params = {"w": jnp.array([-3.5, 4.0, 0.5])}
+    >>> float(penalty(params))
+    11.75
+    >>> penalty.prox(params, step=1.0)
+    {'w': Array([-2.25,  2.25,  0.  ], dtype=float32)}
+
     Args:
       weights: a decreasing sequence of numbers ≥ 0, as many as the array has entries.
       q: in its place, the level, between 0 and 1, for arrays of any size.
@@ -82,13 +89,6 @@ def slope(weights: Any = None, *, q: Any = None) -> Penalty:
       TypeError: if neither or both are given, or ``weights`` is no sequence of numbers.
       ValueError: if weights that are known are negative, not finite or increase; if ``q`` is a
         Python number that is not between 0 and 1.
-
-    >>> penalty = slope(jnp.array([2.0, 1.0, 0.5]))
-    >>> params = {"w": jnp.array([-3.5, 4.0, 0.5])}
-    >>> float(penalty(params))
-    11.75
-    >>> penalty.prox(params, step=1.0)
-    {'w': Array([-2.25,  2.25,  0.  ], dtype=float32)}
 
     References: Bogdan et al. 2015, *SLOPE: adaptive variable selection via convex optimization*
     (arXiv:1407.3824); Bondell & Reich 2008, *Simultaneous regression shrinkage, variable selection,

@@ -202,21 +202,6 @@ class Penalty(SumsAndMultiplesOnly, Unit):
         a part free; a large one, such as 1e6, holds it at 0 through the prox. They are leaves of
         the penalty: traced, differentiated, mapped over. Called twice, they multiply each other.
 
-        Args:
-          weights: a tree like the parameters, or a prefix of it, of numbers ≥ 0; booleans count
-            as 0 and 1. It is copied, and found by leaf name as the reference of ``around`` is. A
-            number is for all entries of a leaf, and of all leaves under its name. An array has one
-            number for each part, or broadcasts to that: the shape of the leaf for entries, that of
-            ``jnp.linalg.norm(leaf, axis=axis)`` for groups, with ``keepdims`` or without.
-
-        Returns:
-          A penalty.
-
-        Raises:
-          TypeError: if ``weights`` holds something else than numbers, or a term is a constraint.
-          ValueError: if one that is known is negative or not finite; when applied, if a selected
-            leaf has no weight or one of another shape.
-
         >>> import jax.numpy as jnp
         >>> from jaxreg import group_lasso, l1
         >>> params = {"fc1": jnp.array([3.0, -0.5]), "fc2": jnp.array([2.0])}
@@ -236,6 +221,21 @@ class Penalty(SumsAndMultiplesOnly, Unit):
         >>> columns = group_lasso(axis=0).weighted(jnp.array([1.0, 2.0]))
         >>> float(columns(jnp.array([[3.0, 0.3], [4.0, 0.4]])))
         6.0
+
+        Args:
+          weights: a tree like the parameters, or a prefix of it, of numbers ≥ 0; booleans count
+            as 0 and 1. It is copied, and found by leaf name as the reference of ``around`` is. A
+            number is for all entries of a leaf, and of all leaves under its name. An array has one
+            number for each part, or broadcasts to that: the shape of the leaf for entries, that of
+            ``jnp.linalg.norm(leaf, axis=axis)`` for groups, with ``keepdims`` or without.
+
+        Returns:
+          A penalty.
+
+        Raises:
+          TypeError: if ``weights`` holds something else than numbers, or a term is a constraint.
+          ValueError: if one that is known is negative or not finite; when applied, if a selected
+            leaf has no weight or one of another shape.
 
         References: Zou 2006, *The adaptive lasso and its oracle properties*; Friedman, Hastie &
         Tibshirani 2010, *Regularization paths for generalized linear models*.

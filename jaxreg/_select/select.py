@@ -23,6 +23,9 @@ from jaxreg._trees import Leaf
 def where(rule: Any) -> Where:
     r"""A rule for selecting leaves, as a hashable object with ``~``, ``&`` and ``|``.
 
+    >>> where(r"fc1/kernel$") | biases
+    where('fc1/kernel$') | biases
+
     Args:
       rule: None for every parameter; a regular expression, searched for in names such as
         ``fc1/kernel``; a function ``(name, leaf) -> bool``; a tree of bools of the structure of
@@ -40,9 +43,6 @@ def where(rule: Any) -> Where:
         take two arguments; when applied, if a function does not return a bool.
       ValueError: if the regular expression does not compile; when applied, if it matches no
         parameter, or if a tree of bools leaves one out.
-
-    >>> where(r"fc1/kernel$") | biases
-    where('fc1/kernel$') | biases
     """
     return as_rule(rule)
 

@@ -56,6 +56,17 @@ def path(
     Not convex problems have other stationary points; a path from above finds those that hang
     together with zero. For them, and for penalties that make nothing zero, give ``strengths``.
 
+    >>> from jaxreg import l1
+    >>> def loss(w, x, y):
+    ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
+    >>> x, y = jnp.eye(4)[:, :3], jnp.array([4.0, -2.0, 0.3, 0.0])
+    >>> path(loss, l1, jnp.zeros(3), x, y, strengths=[1.5, 0.4, 0.01])
+    strength  not zero  freedom  data loss  steps  enters
+    1.5       0         0        2.5113     1
+    0.4       2         2        0.65125    3      [0] [1]
+    0.01      3         3        0.0006     3      [2]
+    3 strengths, 3 numbers; all converged
+
     Args:
       loss, params, *args, tolerance, max_steps, has_aux: as for `solve`.
       penalty: which each strength multiplies; with strength 1 in it the strengths are those of
@@ -80,17 +91,6 @@ def path(
         penalty is none that some strength makes zero.
       ValueError: as `solve` does; if ``strengths`` are negative or not finite, ``count`` is below
         2, ``ratio`` is not between 0 and 1, or nothing penalised leaves zero at any strength.
-
-    >>> from jaxreg import l1
-    >>> def loss(w, x, y):
-    ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
-    >>> x, y = jnp.eye(4)[:, :3], jnp.array([4.0, -2.0, 0.3, 0.0])
-    >>> path(loss, l1, jnp.zeros(3), x, y, strengths=[1.5, 0.4, 0.01])
-    strength  not zero  freedom  data loss  steps  enters
-    1.5       0         0        2.5113     1
-    0.4       2         2        0.65125    3      [0] [1]
-    0.01      3         3        0.0006     3      [2]
-    3 strengths, 3 numbers; all converged
 
     References: Friedman, Hastie & Tibshirani 2010, *Regularization paths for generalized linear
     models via coordinate descent*.

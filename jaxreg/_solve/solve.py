@@ -80,6 +80,17 @@ def solve(
     that were reached. They take second derivatives of the loss, by forward over reverse mode, and
     for ``nuclear`` that the singular values of w − step·∇f(w) differ.
 
+    >>> from jaxreg import l1
+    >>> def loss(w, x, y):
+    ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
+    >>> x, y = jnp.eye(4)[:, :3], jnp.array([4.0, -2.0, 0.3, 0.0])
+    >>> found = solve(loss, 0.25 * l1, jnp.zeros(3), x, y)
+    >>> [round(float(w), 3) for w in found.params], bool(found.converged)
+    ([3.0, -1.0, 0.0], True)
+    >>> by_strength = jax.jacobian(lambda s: solve(loss, s * l1, jnp.zeros(3), x, y).params)
+    >>> by_strength(0.25).round(3).tolist()
+    [-4.0, 4.0, 0.0]
+
     Args:
       loss: ``loss(params, *args)``, a real scalar, differentiable; with ``has_aux``
         ``(scalar, aux)``. It is the smooth part: kinks belong into the penalty.
@@ -102,17 +113,6 @@ def solve(
       NotImplementedError: if the penalty has no prox.
       ValueError: if there is no parameter in ``params``, an option is out of range, or the loss at
         the start is not finite (where that is known; inside ``jit`` ``converged`` is False).
-
-    >>> from jaxreg import l1
-    >>> def loss(w, x, y):
-    ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
-    >>> x, y = jnp.eye(4)[:, :3], jnp.array([4.0, -2.0, 0.3, 0.0])
-    >>> found = solve(loss, 0.25 * l1, jnp.zeros(3), x, y)
-    >>> [round(float(w), 3) for w in found.params], bool(found.converged)
-    ([3.0, -1.0, 0.0], True)
-    >>> by_strength = jax.jacobian(lambda s: solve(loss, s * l1, jnp.zeros(3), x, y).params)
-    >>> by_strength(0.25).round(3).tolist()
-    [-4.0, 4.0, 0.0]
 
     References: Beck & Teboulle 2009, *A fast iterative shrinkage-thresholding algorithm*;
     O'Donoghue & Candès 2015, *Adaptive restart for accelerated gradient schemes* (arXiv:1204.3982);

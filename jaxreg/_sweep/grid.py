@@ -21,6 +21,10 @@ def grid(**axes: Any) -> dict[str, Any]:
     For `sweep`. To lay results out as a table again, reshape their leading axis to the lengths of
     the axes: ``accuracy.reshape(2, 3)``.
 
+    >>> points = grid(strength=[0.0, 0.5], seed=[0, 1, 2])
+    >>> points["strength"].tolist(), points["seed"].tolist()
+    ([0.0, 0.0, 0.0, 0.5, 0.5, 0.5], [0, 1, 2, 0, 1, 2])
+
     Args:
       **axes: for each name a sequence of numbers, an array (its first axis counts), or an array of
         PRNG keys.
@@ -30,10 +34,6 @@ def grid(**axes: Any) -> dict[str, Any]:
 
     Raises:
       ValueError: if there is no axis, or one is empty or a single number.
-
-    >>> points = grid(strength=[0.0, 0.5], seed=[0, 1, 2])
-    >>> points["strength"].tolist(), points["seed"].tolist()
-    ([0.0, 0.0, 0.0, 0.5, 0.5, 0.5], [0, 1, 2, 0, 1, 2])
     """
     if not axes:
         raise ValueError("grid: expected axes, got none; write grid(strength=[1e-4, 1e-3])")

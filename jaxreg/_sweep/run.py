@@ -90,6 +90,15 @@ def sweep(
     compiled program is kept for the next sweep with the same ``train``, so define that once; a
     ``lambda`` written into the call is another function each time.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import grid, l2
+    >>> def train(point, target):  # gradient steps on ½‖w − target‖² + λ‖w‖²
+    ...     pull = lambda w: w - target + (point["strength"] * l2).grad(w)
+    ...     return jax.lax.fori_loop(0, 100, lambda i, w: w - 0.1 * pull(w), jnp.zeros(2))
+    >>> found = sweep(train, grid(strength=[0.0, 0.5, 1.5]), jnp.array([4.0, 8.0]))
+    >>> found.results.round(2).tolist(), found.diverged.tolist()
+    ([[4.0, 8.0], [2.0, 4.0], [1.0, 2.0]], [False, False, False])
+
     Args:
       train: ``train(point, *shared)``, called with one entry of each array of ``points``. It must
         be hashable, as functions are; settings that are no arrays belong into
@@ -128,15 +137,6 @@ def sweep(
     Raises:
       TypeError: if ``train`` is not hashable or not made of jax operations, or points no numbers.
       ValueError: if points have unequal lengths or none, or an option is out of range.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import grid, l2
-    >>> def train(point, target):  # gradient steps on ½‖w − target‖² + λ‖w‖²
-    ...     pull = lambda w: w - target + (point["strength"] * l2).grad(w)
-    ...     return jax.lax.fori_loop(0, 100, lambda i, w: w - 0.1 * pull(w), jnp.zeros(2))
-    >>> found = sweep(train, grid(strength=[0.0, 0.5, 1.5]), jnp.array([4.0, 8.0]))
-    >>> found.results.round(2).tolist(), found.diverged.tolist()
-    ([[4.0, 8.0], [2.0, 4.0], [1.0, 2.0]], [False, False, False])
     """
     began = time.perf_counter()
     _check_train(train)
@@ -185,6 +185,17 @@ def lower_sweep(
     have. Of n points on d devices each device makes ⌈n / (d·w)⌉ rounds in all, w being the smaller
     of ``per_device`` and ⌈n / d⌉, or 1 where `sweep` lets runs go one by one.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import grid, lower_sweep
+    >>> def train(point, target):
+    ...     return {"square": (target - point["shift"]) ** 2}
+    >>> one = jax.sharding.Mesh(jax.devices()[:1], ("run",))
+    >>> points = grid(shift=[0.0, 1.0, 2.0])
+    >>> lowered = lower_sweep(train, points, jnp.ones(4), mesh=one, chunk=3)
+    >>> results, finite = lowered.out_info  # of each: rounds, runs in a round
+    >>> results["square"].shape, finite.shape
+    ((3, 1, 4), (3, 1))
+
     Args:
       train: as for `sweep`.
       points: likewise.
@@ -200,17 +211,6 @@ def lower_sweep(
     Raises:
       TypeError: as `sweep` does.
       ValueError: likewise, and if ``per_device`` is "auto", which is found by running.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import grid, lower_sweep
-    >>> def train(point, target):
-    ...     return {"square": (target - point["shift"]) ** 2}
-    >>> one = jax.sharding.Mesh(jax.devices()[:1], ("run",))
-    >>> points = grid(shift=[0.0, 1.0, 2.0])
-    >>> lowered = lower_sweep(train, points, jnp.ones(4), mesh=one, chunk=3)
-    >>> results, finite = lowered.out_info  # of each: rounds, runs in a round
-    >>> results["square"].shape, finite.shape
-    ((3, 1, 4), (3, 1))
     """
     _check_train(train)
     checked = grid.checked(points)

@@ -68,6 +68,12 @@ def decoupled_decay(
     product is at most eps/4 (2⁻⁹ and 2⁻¹²), for some mantissas below eps/2. Computing in float32
     does not help, since the sum is rounded; keep the parameters in float32.
 
+    >>> optimizer = optax.chain(optax.sgd(0.1), decoupled_decay(0.5, 0.1))
+    >>> params = jnp.array([1.0, -2.0])
+    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
+    >>> updates
+    Array([-0.05,  0.1 ], dtype=float32)
+
     Args:
       rate: ω ≥ 0, decay per unit of ``learning_rate``; a number, traced value or schedule.
       learning_rate: what multiplies the rate; likewise. No default, since this is the choice.
@@ -90,12 +96,6 @@ def decoupled_decay(
     Warns:
       UserWarning: in ``init``, if both factors are Python numbers whose product rounds away in
         the dtype of a leaf narrower than float32.
-
-    >>> optimizer = optax.chain(optax.sgd(0.1), decoupled_decay(0.5, 0.1))
-    >>> params = jnp.array([1.0, -2.0])
-    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
-    >>> updates
-    Array([-0.05,  0.1 ], dtype=float32)
 
     References: Loshchilov & Hutter 2019, *Decoupled weight decay regularization*
     (arXiv:1711.05101); Wortsman et al. 2023, *Small-scale proxies for large-scale transformer

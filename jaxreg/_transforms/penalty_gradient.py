@@ -26,6 +26,14 @@ def add_penalty_gradient(penalty: PenaltyOrSchedule) -> optax.GradientTransforma
     Leaves that the penalty does not select, and updates that are None, are left as they are.
     ``optax.MultiSteps`` goes around the whole chain.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import l2
+    >>> optimizer = optax.chain(add_penalty_gradient(0.5 * l2), optax.sgd(0.1))
+    >>> params = jnp.array([1.0, -2.0])
+    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
+    >>> updates
+    Array([-0.1,  0.2], dtype=float32)
+
     Args:
       penalty: a penalty, or a schedule ``step -> penalty``. (Inside ``optax.inject_hyperparams``
         inject the numbers: ``lambda strength, learning_rate: optax.chain(
@@ -39,14 +47,6 @@ def add_penalty_gradient(penalty: PenaltyOrSchedule) -> optax.GradientTransforma
         if what a schedule returns is no penalty.
       ValueError: in ``init``, if a rule of the penalty matches no leaf, or a leaf does not fit; in
         ``update``, without parameters, or if updates and parameters are different trees.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import l2
-    >>> optimizer = optax.chain(add_penalty_gradient(0.5 * l2), optax.sgd(0.1))
-    >>> params = jnp.array([1.0, -2.0])
-    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
-    >>> updates
-    Array([-0.1,  0.2], dtype=float32)
 
     References: Loshchilov & Hutter 2019, *Decoupled weight decay regularization*, algorithms 1
     and 2, in contrast (arXiv:1711.05101).

@@ -77,6 +77,18 @@ def proximal_step(
     ``optax.contrib.reduce_on_plateau``, undoes the exact zeros (it may be part of ``optimizer``);
     what ``optax.set_to_zero`` holds still before it, the plain prox moves all the same.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import l1
+    >>> params = jnp.array([0.2, -2.0])
+    >>> optimizer = optax.chain(optax.sgd(0.1), proximal_step(5.0 * l1, 0.1))
+    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
+    >>> optax.apply_updates(params, updates)
+    Array([ 0. , -1.5], dtype=float32)
+    >>> optimizer = proximal_step(5.0 * l1, optimizer=optax.adam(0.1), metric="adam")
+    >>> updates, _ = optimizer.update(jnp.ones(2), optimizer.init(params), params)
+    >>> optax.apply_updates(params, updates).round(3)
+    Array([ 0. , -1.6], dtype=float32)
+
     Args:
       penalty: a penalty or constraint, or a schedule ``step -> penalty``.
       learning_rate: the length of the step that it follows; a number, traced value or schedule.
@@ -95,18 +107,6 @@ def proximal_step(
         amsgrad, adabelief, muon, two Adams …); in ``update``, without parameters, or if updates
         and parameters are different trees.
       NotImplementedError: in ``init``, if the penalty has no prox (in that metric).
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import l1
-    >>> params = jnp.array([0.2, -2.0])
-    >>> optimizer = optax.chain(optax.sgd(0.1), proximal_step(5.0 * l1, 0.1))
-    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
-    >>> optax.apply_updates(params, updates)
-    Array([ 0. , -1.5], dtype=float32)
-    >>> optimizer = proximal_step(5.0 * l1, optimizer=optax.adam(0.1), metric="adam")
-    >>> updates, _ = optimizer.update(jnp.ones(2), optimizer.init(params), params)
-    >>> optax.apply_updates(params, updates).round(3)
-    Array([ 0. , -1.6], dtype=float32)
 
     References: Parikh & Boyd 2014, *Proximal Algorithms*, §4.2; Yun, Lozano & Yang 2021, *Adaptive
     proximal gradient methods for structured neural networks*; Melchior, Joseph & Moolekamp 2019,
@@ -145,6 +145,14 @@ def project(constraint: PenaltyOrSchedule) -> optax.GradientTransformation:
 
     What goes before and around it, as for `proximal_step`.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import non_negative
+    >>> optimizer = optax.chain(optax.sgd(0.1), project(non_negative))
+    >>> params = jnp.array([0.2, 2.0])
+    >>> updates, _ = optimizer.update(jnp.full(2, 5.0), optimizer.init(params), params)
+    >>> optax.apply_updates(params, updates)
+    Array([0. , 1.5], dtype=float32)
+
     Args:
       constraint: ``box(…)``, ``non_negative``, ``max_norm(…)``, ``.on(where)`` or sums of these,
         or a schedule ``step -> constraint``.
@@ -156,14 +164,6 @@ def project(constraint: PenaltyOrSchedule) -> optax.GradientTransformation:
       TypeError: if it is no constraint; in ``init``, if two constraints have no joint projection.
       ValueError: in ``init``, if a rule matches no leaf, or a leaf does not fit; in ``update``,
         without parameters, or if updates and parameters are different trees.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import non_negative
-    >>> optimizer = optax.chain(optax.sgd(0.1), project(non_negative))
-    >>> params = jnp.array([0.2, 2.0])
-    >>> updates, _ = optimizer.update(jnp.full(2, 5.0), optimizer.init(params), params)
-    >>> optax.apply_updates(params, updates)
-    Array([0. , 1.5], dtype=float32)
 
     References: Goldstein 1964, *Convex programming in Hilbert space*; Srebro, Rennie & Jaakkola
     2004, *Maximum-margin matrix factorization*.

@@ -29,6 +29,11 @@ def to_decoupled_rate(strength: Any, *, optimizer: str = "sgd", momentum: Any = 
     learning rate. Exact at each step for plain SGD, under every schedule; with momentum μ, heavy
     ball or Nesterov's, it has the same stationary points, on another path.
 
+    >>> to_decoupled_rate(0.25)
+    0.5
+    >>> to_decoupled_rate(0.25, momentum=0.5)
+    1.0
+
     Args:
       strength: λ.
       optimizer: ``"sgd"``. For any other there is no such rate, and it is refused.
@@ -39,11 +44,6 @@ def to_decoupled_rate(strength: Any, *, optimizer: str = "sgd", momentum: Any = 
 
     Raises:
       ValueError: for an optimizer that is not SGD.
-
-    >>> to_decoupled_rate(0.25)
-    0.5
-    >>> to_decoupled_rate(0.25, momentum=0.5)
-    1.0
 
     References: Loshchilov & Hutter 2019, *Decoupled weight decay regularization*
     (arXiv:1711.05101), propositions 1 and 2.
@@ -56,11 +56,11 @@ def to_decoupled_rate(strength: Any, *, optimizer: str = "sgd", momentum: Any = 
 def from_decoupled_rate(rate: Any, *, optimizer: str = "sgd", momentum: Any = 0.0) -> Any:
     """λ for a rate of ``decoupled_decay``; the inverse of `to_decoupled_rate`.
 
-    Raises:
-      ValueError: for an optimizer that is not SGD.
-
     >>> from_decoupled_rate(0.5)
     0.25
+
+    Raises:
+      ValueError: for an optimizer that is not SGD.
     """
     _require_sgd("from_decoupled_rate", optimizer)
     return _numbers.checked("rate", rate) * _left_by(momentum) / 2
@@ -75,6 +75,9 @@ def to_paper_decay(
     Exact for plain SGD; with momentum μ it has the same stationary points. For Adam there is no
     such number.
 
+    >>> to_paper_decay(5e-5, learning_rate=0.5)
+    5e-05
+
     Args:
       strength: λ.
       learning_rate: the base learning rate, without the schedule's multiplier s_t.
@@ -86,9 +89,6 @@ def to_paper_decay(
 
     Raises:
       ValueError: for an optimizer that is not SGD.
-
-    >>> to_paper_decay(5e-5, learning_rate=0.5)
-    5e-05
     """
     _require_sgd("to_paper_decay", optimizer)
     strength = _numbers.checked("strength", strength)
@@ -102,11 +102,11 @@ def from_paper_decay(
 ) -> Any:
     """λ for a decay of SGDW as published; the inverse of `to_paper_decay`.
 
-    Raises:
-      ValueError: for an optimizer that is not SGD.
-
     >>> from_paper_decay(5e-5, learning_rate=0.5)
     5e-05
+
+    Raises:
+      ValueError: for an optimizer that is not SGD.
     """
     _require_sgd("from_paper_decay", optimizer)
     decay = _numbers.checked("decay", decay)
@@ -135,15 +135,15 @@ def to_independent_decay(rate: Any, learning_rate: Any) -> Any:
     step by step, after every optimizer and under every schedule s. Equal decays need rates in
     inverse proportion to the learning rates: Lion, with a tenth of AdamW's, ten times its rate.
 
+    >>> to_independent_decay(0.5, learning_rate=0.01)
+    0.005
+
     Args:
       rate: ω of ``decoupled_decay``; ``weight_decay`` of AdamW in PyTorch, optax and Keras.
       learning_rate: the base learning rate α, that of the step where s_t = 1.
 
     Returns:
       α·ω.
-
-    >>> to_independent_decay(0.5, learning_rate=0.01)
-    0.005
 
     References: Loshchilov & Hutter 2019 (arXiv:1711.05101), algorithm 2; Wortsman et al. 2023,
     *Small-scale proxies for large-scale Transformer training instabilities* (arXiv:2309.14322).
@@ -168,6 +168,9 @@ def to_normalized_decay(decay: Any, *, batch_size: int, examples: int, epochs: i
 
     decay = normalised·√(b/(n·T)), meant to make one number do for any length of training.
 
+    >>> to_normalized_decay(0.01, batch_size=100, examples=1000, epochs=10)
+    0.1
+
     Args:
       decay: the published decay per step, before the schedule's multiplier.
       batch_size: b.
@@ -177,9 +180,6 @@ def to_normalized_decay(decay: Any, *, batch_size: int, examples: int, epochs: i
 
     Returns:
       decay·√(nT/b).
-
-    >>> to_normalized_decay(0.01, batch_size=100, examples=1000, epochs=10)
-    0.1
     """
     return _numbers.checked("decay", decay) * _steps(batch_size, examples, epochs) ** 0.5
 
@@ -203,6 +203,9 @@ def to_timescale(rate: Any, learning_rate: Any, *, batch_size: int, examples: in
     in 1/(ηω) steps. Kept in epochs it carries a rate to another batch size or amount of data:
     ``from_timescale(to_timescale(ω, η, batch_size=64, …), η, batch_size=128, …)`` is 2ω.
 
+    >>> to_timescale(0.5, learning_rate=0.01, batch_size=100, examples=1000)
+    20.0
+
     Args:
       rate: ω of ``decoupled_decay``; ``weight_decay`` of AdamW in PyTorch and optax.
       learning_rate: η.
@@ -215,9 +218,6 @@ def to_timescale(rate: Any, learning_rate: Any, *, batch_size: int, examples: in
 
     Raises:
       ValueError: if one of the numbers is 0.
-
-    >>> to_timescale(0.5, learning_rate=0.01, batch_size=100, examples=1000)
-    20.0
 
     References: Wang & Aitchison 2025, *How to set AdamW's weight decay as you scale model and
     dataset size* (arXiv:2405.13698).
@@ -248,6 +248,11 @@ def to_total_decay(rate: ScalarOrSchedule, learning_rate: ScalarOrSchedule, step
     not agree step by step, but may in total. Below 0.1 the decay does next to nothing; above 10
     the start is forgotten.
 
+    >>> to_total_decay(0.5, 0.01, steps=1000)
+    5.0
+    >>> to_total_decay(0.5, lambda t: 0.5 * 2.0**-t, steps=1000)
+    Array(0.5, dtype=float32)
+
     Args:
       rate: as for ``decoupled_decay``: a number, traced value or schedule.
       learning_rate: likewise.
@@ -255,11 +260,6 @@ def to_total_decay(rate: ScalarOrSchedule, learning_rate: ScalarOrSchedule, step
 
     Returns:
       The sum; of schedules in their own dtype, which is float32 for those of optax.
-
-    >>> to_total_decay(0.5, 0.01, steps=1000)
-    5.0
-    >>> to_total_decay(0.5, lambda t: 0.5 * 2.0**-t, steps=1000)
-    Array(0.5, dtype=float32)
     """
     _require_whole(steps)
     rate, learning_rate = _factor("rate", rate), _factor("learning_rate", learning_rate)

@@ -59,6 +59,9 @@ def from_keras_l2(l2: Any) -> Any:
 def to_ridge_alpha(strength: Any, examples: int, *, half: bool = False) -> Any:
     """scikit-learn's ``Ridge(alpha)``, which minimises Σ(y − Xw)² + alpha·‖w‖².
 
+    >>> to_ridge_alpha(0.25, examples=8)
+    2.0
+
     Args:
       strength: λ beside the mean squared error, or beside half of it.
       examples: n.
@@ -66,9 +69,6 @@ def to_ridge_alpha(strength: Any, examples: int, *, half: bool = False) -> Any:
 
     Returns:
       nλ, or 2nλ with ``half``.
-
-    >>> to_ridge_alpha(0.25, examples=8)
-    2.0
     """
     strength = _numbers.checked("strength", strength)
     return (2 if half else 1) * _numbers.positive("examples", examples) * strength
@@ -92,6 +92,9 @@ Norm = Literal["l1", "l2"]
 def to_logistic_c(strength: Any, examples: int, norm: Norm = "l2") -> Any:
     """scikit-learn's ``LogisticRegression(C)``, which minimises C·Σ loss + ½‖w‖² (or + ‖w‖₁).
 
+    >>> to_logistic_c(0.25, examples=8)
+    0.25
+
     Args:
       strength: λ beside the mean cross-entropy: of Σ|w|², or of Σ|w| with ``norm="l1"``.
       examples: n.
@@ -102,9 +105,6 @@ def to_logistic_c(strength: Any, examples: int, norm: Norm = "l2") -> Any:
 
     Raises:
       ValueError: if ``norm`` is neither, or ``strength`` is 0, for which C is infinite.
-
-    >>> to_logistic_c(0.25, examples=8)
-    0.25
     """
     strength, examples = (
         _numbers.positive("strength", strength),
@@ -152,6 +152,9 @@ def to_elastic_net(*, l1: Any, l2: Any, half: bool = True) -> ElasticNetParamete
     ``Lasso(alpha)`` is the case ``l2=0``. R's glmnet writes (lambda, alpha) for (alpha, l1_ratio),
     of features and targets that it has scaled to variance 1 first.
 
+    >>> to_elastic_net(l1=0.5, l2=0.25)
+    ElasticNetParameters(alpha=1.0, l1_ratio=0.5)
+
     Args:
       l1: λ₁ of Σ|w|.
       l2: λ of Σ|w|².
@@ -164,9 +167,6 @@ def to_elastic_net(*, l1: Any, l2: Any, half: bool = True) -> ElasticNetParamete
 
     Raises:
       ValueError: if both are 0, for which no ratio exists.
-
-    >>> to_elastic_net(l1=0.5, l2=0.25)
-    ElasticNetParameters(alpha=1.0, l1_ratio=0.5)
     """
     l1, l2 = _numbers.checked("l1", l1), _numbers.checked("l2", l2)
     both = _numbers.positive("l1 + 2·l2", l1 + 2 * l2)
@@ -177,11 +177,11 @@ def to_elastic_net(*, l1: Any, l2: Any, half: bool = True) -> ElasticNetParamete
 def from_elastic_net(alpha: Any, l1_ratio: Any, *, half: bool = True) -> ElasticNetStrengths:
     """λ₁ and λ for scikit-learn's ``ElasticNet(alpha, l1_ratio)``.
 
-    Raises:
-      ValueError: if ``l1_ratio`` exceeds 1.
-
     >>> from_elastic_net(1.0, 0.5)
     ElasticNetStrengths(l1=0.5, l2=0.25)
+
+    Raises:
+      ValueError: if ``l1_ratio`` exceeds 1.
     """
     alpha, l1_ratio = _numbers.checked("alpha", alpha), _numbers.checked("l1_ratio", l1_ratio)
     _numbers.at_most_one("l1_ratio", l1_ratio)
@@ -203,6 +203,9 @@ def to_logistic_elastic_net(*, l1: Any, l2: Any, examples: int) -> LogisticParam
     It minimises C·Σ loss + l1_ratio·‖w‖₁ + ½(1 − l1_ratio)·‖w‖², by ``solver="saga"``; before its
     release 1.8 it wants ``penalty="elasticnet"`` too.
 
+    >>> to_logistic_elastic_net(l1=0.25, l2=0.125, examples=8)
+    LogisticParameters(c=0.25, l1_ratio=0.5)
+
     Args:
       l1: λ₁ of Σ|w|, beside the mean cross-entropy.
       l2: λ of Σ|w|².
@@ -214,9 +217,6 @@ def to_logistic_elastic_net(*, l1: Any, l2: Any, examples: int) -> LogisticParam
 
     Raises:
       ValueError: if both are 0, for which C is infinite.
-
-    >>> to_logistic_elastic_net(l1=0.25, l2=0.125, examples=8)
-    LogisticParameters(c=0.25, l1_ratio=0.5)
     """
     l1, l2 = _numbers.checked("l1", l1), _numbers.checked("l2", l2)
     both = _numbers.positive("l1 + 2·l2", l1 + 2 * l2)
@@ -227,11 +227,11 @@ def to_logistic_elastic_net(*, l1: Any, l2: Any, examples: int) -> LogisticParam
 def from_logistic_elastic_net(c: Any, l1_ratio: Any, examples: int) -> ElasticNetStrengths:
     """λ₁ and λ for scikit-learn's ``LogisticRegression(C=c, l1_ratio=l1_ratio)``.
 
-    Raises:
-      ValueError: if ``l1_ratio`` exceeds 1.
-
     >>> from_logistic_elastic_net(0.25, 0.5, examples=8)
     ElasticNetStrengths(l1=0.25, l2=0.125)
+
+    Raises:
+      ValueError: if ``l1_ratio`` exceeds 1.
     """
     c, examples = _numbers.positive("c", c), _numbers.positive("examples", examples)
     l1_ratio = _numbers.at_most_one("l1_ratio", _numbers.checked("l1_ratio", l1_ratio))
@@ -265,6 +265,9 @@ def to_prior_precision(strength: Any, examples: int, *, noise_variance: Any = 1.
 
     −log p(w | data) = Σ −log p(yᵢ | w) + ½δ‖w‖² + constant is n times mean data loss + λ‖w‖².
 
+    >>> to_prior_precision(0.25, examples=8)
+    4.0
+
     Args:
       strength: λ beside the mean of −log p(yᵢ | w): the cross-entropy, for instance.
       examples: n.
@@ -273,9 +276,6 @@ def to_prior_precision(strength: Any, examples: int, *, noise_variance: Any = 1.
 
     Returns:
       2nλ/σ². With 1/σ² = β it is MacKay's α: their ratio α/β is 2nλ.
-
-    >>> to_prior_precision(0.25, examples=8)
-    4.0
     """
     strength, examples = (
         _numbers.checked("strength", strength),

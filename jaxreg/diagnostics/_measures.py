@@ -23,15 +23,15 @@ NEAR = 1e-3  # of the largest: below this an entry or a group is nearly zero
 def norms(params: Any, *, where: Any = None) -> dict[str, jax.Array]:
     """The L2 norm of every parameter: ‖w‖ = √Σ|w|².
 
+    >>> norms({"kernel": jnp.array([3.0, -4.0])})
+    {'kernel': Array(5., dtype=float32)}
+
     Args:
       params: a tree of arrays.
       where: which leaves, as for `jaxreg.where`; None for all.
 
     Returns:
       {name: ‖w‖}, at least float32.
-
-    >>> norms({"kernel": jnp.array([3.0, -4.0])})
-    {'kernel': Array(5., dtype=float32)}
     """
     return {leaf.name: size(_numbers.widen(leaf.value)) for leaf in chosen(params, where)}
 
@@ -51,6 +51,11 @@ def sparsity(params: Any, *, where: Any = None, axis: Axis = None) -> dict[str, 
     norms of groups: whole rows, columns, filters or channels. Only a proximal step gives exact
     zeros; gradient steps on a penalty give near ones at best.
 
+    >>> sparsity({"kernel": jnp.array([[0.0, 0.0], [0.0, 3.0]])})["kernel"].exact
+    Array(0.75, dtype=float32)
+    >>> sparsity({"kernel": jnp.array([[0.0, 0.0], [0.0, 3.0]])}, axis=0)["kernel"].exact
+    Array(0.5, dtype=float32)
+
     Args:
       params: a tree of arrays.
       where: which leaves, as for `jaxreg.where`; None for all.
@@ -61,11 +66,6 @@ def sparsity(params: Any, *, where: Any = None, axis: Axis = None) -> dict[str, 
 
     Raises:
       ValueError: if a leaf lacks one of the axes.
-
-    >>> sparsity({"kernel": jnp.array([[0.0, 0.0], [0.0, 3.0]])})["kernel"].exact
-    Array(0.75, dtype=float32)
-    >>> sparsity({"kernel": jnp.array([[0.0, 0.0], [0.0, 3.0]])}, axis=0)["kernel"].exact
-    Array(0.5, dtype=float32)
     """
     return {leaf.name: _sparsity(leaf, axis) for leaf in chosen(params, where)}
 
@@ -89,6 +89,9 @@ def stable_rank(params: Any, *, where: Any = None) -> dict[str, jax.Array]:
     lower it. Matrices are the last two axes; leading axes (stacked layers, positions of a
     convolution's filter) are a batch. It costs the singular values.
 
+    >>> stable_rank({"kernel": jnp.diag(jnp.array([2.0, 2.0, 0.0]))})
+    {'kernel': Array(2., dtype=float32)}
+
     Args:
       params: a tree of arrays.
       where: which leaves, as for `jaxreg.where`; None for all.
@@ -96,9 +99,6 @@ def stable_rank(params: Any, *, where: Any = None) -> dict[str, jax.Array]:
     Returns:
       {name: stable rank, of the shape of the leading axes}, for leaves of at least two axes; 0
       for a matrix of zeros.
-
-    >>> stable_rank({"kernel": jnp.diag(jnp.array([2.0, 2.0, 0.0]))})
-    {'kernel': Array(2., dtype=float32)}
 
     References: Rudelson & Vershynin 2007, *Sampling from large matrices*
     (arXiv:math/0503442).
@@ -132,6 +132,9 @@ def degrees_of_freedom(
     λ‖w‖², whose fitted values are Hy with H = X(XᵀX + nλI)⁻¹Xᵀ, and this is the trace of H. It
     falls from the rank of X at λ = 0 to 0, and makes strengths comparable between data sets.
 
+    >>> degrees_of_freedom(jnp.diag(jnp.array([2.0, 1.0])), 0.5)
+    Array(1.3, dtype=float32)
+
     Args:
       features: X, of shape (examples, features).
       strength: λ ≥ 0.
@@ -144,9 +147,6 @@ def degrees_of_freedom(
 
     Raises:
       ValueError: if ``features`` is no matrix, or ``strength`` a negative Python number.
-
-    >>> degrees_of_freedom(jnp.diag(jnp.array([2.0, 1.0])), 0.5)
-    Array(1.3, dtype=float32)
 
     References: Hastie, Tibshirani & Friedman 2009, *The Elements of Statistical Learning*, §3.4.1.
     """

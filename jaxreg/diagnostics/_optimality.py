@@ -30,6 +30,10 @@ def optimality(
     of ``l1`` and of group norms into account where it does not: 0 exactly at a solution. For a
     parameter without a penalty it is the norm of its gradient.
 
+    >>> from jaxreg import l1
+    >>> optimality(0.5 * l1, {"w": jnp.array([2.0, 0.0])}, {"w": jnp.array([-0.5, 0.3])})
+    {'w': Array(0., dtype=float32)}
+
     Args:
       penalty: as ``1e-4 * l1``, with its strengths.
       params: a tree of arrays, w.
@@ -43,10 +47,6 @@ def optimality(
       TypeError: if ``penalty`` is none.
       ValueError: if ``grads`` is no tree like ``params``, there is no parameter in it, or ``step``
         is a Python number that is not positive.
-
-    >>> from jaxreg import l1
-    >>> optimality(0.5 * l1, {"w": jnp.array([2.0, 0.0])}, {"w": jnp.array([-0.5, 0.3])})
-    {'w': Array(0., dtype=float32)}
 
     References: Parikh & Boyd 2014, *Proximal Algorithms*, §4.2 (the gradient mapping).
     """
@@ -82,6 +82,10 @@ def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
     A notion of convex problems: only there is what solves the equations at zero the minimum. In a
     neural network it tells from where on zero weights stay zero, no more.
 
+    >>> from jaxreg import l1
+    >>> strength_max(l1, {"w": jnp.array([0.3, -0.7])})
+    Array(0.7, dtype=float32)
+
     Args:
       penalty: made of ``l1``, group norms or matrix norms, alone, summed, or with ``l2`` beside
         them (which does not count: its gradient at 0 is 0).
@@ -95,10 +99,6 @@ def strength_max(penalty: Penalty, grads: Any) -> jax.Array:
     Raises:
       TypeError: if a term is no norm, is not convex, or has a reference.
       ValueError: if there is no parameter in ``grads``.
-
-    >>> from jaxreg import l1
-    >>> strength_max(l1, {"w": jnp.array([0.3, -0.7])})
-    Array(0.7, dtype=float32)
 
     References: Tibshirani et al. 2012, *Strong rules for discarding predictors in lasso-type
     problems* (arXiv:1011.2234).

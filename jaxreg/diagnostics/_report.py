@@ -82,6 +82,12 @@ def report(params: Any, *, grads: Any = None, previous: Any = None, where: Any =
     update ‖w − w₀‖/‖w₀‖ and the angle in radians. Not for use inside ``jit``: `norms`,
     `sparsity`, `stable_rank` and `angular_update` are.
 
+    >>> report({"fc1": {"bias": jnp.zeros(2), "kernel": jnp.array([[2.0, 0.0], [0.0, 2.0]])}})
+    leaf        shape   norm   zeros   near zeros  stable rank
+    fc1/bias    (2,)    0      100.0%  100.0%      -
+    fc1/kernel  (2, 2)  2.828  50.0%   50.0%       2.00
+    2 leaves, 6 numbers, 4 of them zero; norm 2.828
+
     Args:
       params: a tree of arrays.
       grads: gradients, a tree like it.
@@ -93,12 +99,6 @@ def report(params: Any, *, grads: Any = None, previous: Any = None, where: Any =
 
     Raises:
       ValueError: if ``grads`` or ``previous`` is no tree like ``params``.
-
-    >>> report({"fc1": {"bias": jnp.zeros(2), "kernel": jnp.array([[2.0, 0.0], [0.0, 2.0]])}})
-    leaf        shape   norm   zeros   near zeros  stable rank
-    fc1/bias    (2,)    0      100.0%  100.0%      -
-    fc1/kernel  (2, 2)  2.828  50.0%   50.0%       2.00
-    2 leaves, 6 numbers, 4 of them zero; norm 2.828
     """
     leaves = _chosen.chosen(params, where)
     columns = jax.device_get(

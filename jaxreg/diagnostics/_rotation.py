@@ -33,6 +33,11 @@ def effective_learning_rate(
     such weights only through this number. It says nothing of weights that are not normalised:
     select those that are.
 
+    >>> effective_learning_rate(0.1, {"kernel": jnp.array([3.0, -4.0])}, "sgd")
+    {'kernel': Array(0.004, dtype=float32)}
+    >>> effective_learning_rate(0.1, {"kernel": jnp.array([3.0, -4.0])}, "adam")
+    {'kernel': Array(0.02, dtype=float32)}
+
     Args:
       learning_rate: η, of the schedule at this step; for momentum μ give η/(1 − μ).
       params: a tree of arrays.
@@ -47,11 +52,6 @@ def effective_learning_rate(
 
     Raises:
       ValueError: if ``optimizer`` is another word, or if a leaf lacks one of the axes.
-
-    >>> effective_learning_rate(0.1, {"kernel": jnp.array([3.0, -4.0])}, "sgd")
-    {'kernel': Array(0.004, dtype=float32)}
-    >>> effective_learning_rate(0.1, {"kernel": jnp.array([3.0, -4.0])}, "adam")
-    {'kernel': Array(0.02, dtype=float32)}
 
     References: van Laarhoven 2017, *L2 regularization versus batch and weight normalization*
     (arXiv:1706.05350); Hoffer et al. 2018, *Norm matters* (arXiv:1803.01814).
@@ -84,6 +84,9 @@ def angular_update(
     λ' the decay added to the gradient or decoupled with η. Exact for small angles, where the
     arccosine loses all digits.
 
+    >>> angular_update(jnp.array([0.0, 1.0]), jnp.array([2.0, 0.0]))
+    {'': Array(1.5707964, dtype=float32)}
+
     Args:
       params: a tree of arrays.
       previous: a tree like it, some steps ago.
@@ -98,9 +101,6 @@ def angular_update(
     Raises:
       ValueError: if ``previous`` lacks a leaf or has it in another shape, or if a leaf lacks one
         of the axes.
-
-    >>> angular_update(jnp.array([0.0, 1.0]), jnp.array([2.0, 0.0]))
-    {'': Array(1.5707964, dtype=float32)}
 
     References: Kosson, Messmer & Jaggi 2024, *Rotational equilibrium* (arXiv:2305.17212).
     """

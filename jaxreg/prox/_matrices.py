@@ -17,13 +17,13 @@ from jaxreg._messages.calls import explained
 def nuclear(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """argmin_V step·Σσᵢ(V) + ½‖V − W‖²: the singular values are soft-thresholded.
 
-    Args:
-      w: matrix, or a batch of matrices in the last two axes.
-      step: a scalar, or one for each matrix, of shape (…, 1, 1).
-
     >>> nuclear(jnp.diag(jnp.array([3.0, 0.5])), 1.0)
     Array([[2., 0.],
            [0., 0.]], dtype=float32)
+
+    Args:
+      w: matrix, or a batch of matrices in the last two axes.
+      step: a scalar, or one for each matrix, of shape (…, 1, 1).
 
     References: Cai, Candès & Shen 2010, *A singular value thresholding algorithm for matrix
     completion* (arXiv:0810.3286).
@@ -38,14 +38,14 @@ def spectral(w: ArrayLike, step: ArrayLike) -> jax.Array:
 
     By Moreau's identity it is W minus its projection onto the nuclear-norm ball of radius step.
 
-    Args:
-      w: matrix, or a batch of matrices in the last two axes.
-      step: a scalar, or one for each matrix, of shape (…, 1, 1).
-
     >>> spectral(jnp.diag(jnp.array([4.0, 2.0, 0.5])), 4.0)
     Array([[1. , 0. , 0. ],
            [0. , 1. , 0. ],
            [0. , 0. , 0.5]], dtype=float32)
+
+    Args:
+      w: matrix, or a batch of matrices in the last two axes.
+      step: a scalar, or one for each matrix, of shape (…, 1, 1).
 
     References: Parikh & Boyd 2014, *Proximal Algorithms*, §6.7.3; Duchi et al. 2008, *Efficient
     projections onto the l1-ball for learning in high dimensions*.

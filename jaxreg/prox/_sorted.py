@@ -19,13 +19,13 @@ def slope(w: ArrayLike, step: ArrayLike, weights: ArrayLike) -> jax.Array:
     The sizes less step·weights, made decreasing by averaging neighbours that are not, and cut off
     at 0: entries of nearly equal size become equal.
 
+    >>> slope(jnp.array([4.0, -3.5, 0.5]), 1.0, jnp.array([2.0, 1.0, 0.5]))
+    Array([ 2.25, -2.25,  0.  ], dtype=float32)
+
     Args:
       w: an array; all its entries are sorted together.
       step: a scalar.
       weights: as many numbers ≥ 0 as entries, decreasing.
-
-    >>> slope(jnp.array([4.0, -3.5, 0.5]), 1.0, jnp.array([2.0, 1.0, 0.5]))
-    Array([ 2.25, -2.25,  0.  ], dtype=float32)
 
     References: Bogdan et al. 2015, *SLOPE: adaptive variable selection via convex optimization*
     (arXiv:1407.3824), algorithm 3.

@@ -61,6 +61,17 @@ def check_penalty(
 
     Strengths of the order of 1 are checked hardest: a prox that hardly moves hides its mistakes.
 
+    >>> from jaxreg import l2, pytree
+    >>> check_penalty(0.5 * l2, shapes=[(3, 2)])
+    >>> @pytree
+    ... class Halved(type(l2)):
+    ...     def array_value(self, w):
+    ...         return 0.5 * jnp.sum(w**2)
+    >>> check_penalty(Halved(), shapes=[(3, 2)])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    jaxreg.testing.LawViolation: gradient matches differences: ...
+
     Args:
       penalty: the penalty, unit or composed.
       shapes: of the arrays to try.
@@ -74,17 +85,6 @@ def check_penalty(
 
     Raises:
       LawViolation: an AssertionError that says which law, what was expected and what came.
-
-    >>> from jaxreg import l2, pytree
-    >>> check_penalty(0.5 * l2, shapes=[(3, 2)])
-    >>> @pytree
-    ... class Halved(type(l2)):
-    ...     def array_value(self, w):
-    ...         return 0.5 * jnp.sum(w**2)
-    >>> check_penalty(Halved(), shapes=[(3, 2)])  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    jaxreg.testing.LawViolation: gradient matches differences: ...
     """
     given = {"convex": convex, "differentiable": differentiable, "proximal": proximal}
     with jax.enable_x64(True):
@@ -116,6 +116,13 @@ def check_transform(
     ``vmap`` over its numbers and sharded parameters change nothing; schedules begin at step 0 and
     advance; frozen leaves stay as they are, to the bit.
 
+    >>> import optax
+    >>> check_transform(optax.scale, numbers={"step_size": 0.5})
+    >>> check_transform(lambda: optax.stateless(lambda u, w: w))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    jaxreg.testing.LawViolation: missing params named: ...
+
     Args:
       factory: makes the transformation; called with ``numbers``, or others, by name.
       numbers: its numeric arguments by name, not 0.
@@ -128,13 +135,6 @@ def check_transform(
 
     Raises:
       LawViolation: an AssertionError that says which law, what was expected and what came.
-
-    >>> import optax
-    >>> check_transform(optax.scale, numbers={"step_size": 0.5})
-    >>> check_transform(lambda: optax.stateless(lambda u, w: w))  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    jaxreg.testing.LawViolation: missing params named: ...
     """
     given = {"numbers": numbers, "schedules": schedules, "still": still}
     name = getattr(factory, "__name__", repr(factory))

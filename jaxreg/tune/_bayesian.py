@@ -62,6 +62,19 @@ def bayesian(
 
     **Pictures of Optuna**: ``optuna.visualization.plot_slice(choice.study)`` and the others.
 
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxreg import tune
+    >>> def train(point, weights, x, y):  # ridge regression in closed form
+    ...     kept, n = weights[:, None] * x, weights.sum()
+    ...     gram = x.T @ kept / n + point["strength"] * jnp.eye(x.shape[1])
+    ...     w = jax.scipy.linalg.solve(gram, kept.T @ y / n, assume_a="pos")
+    ...     return (x @ w - y) ** 2
+    >>> x, noise = (jax.random.normal(jax.random.key(i), (60, 8)) for i in (0, 1))
+    >>> space = {"strength": (1e-3, 10)}
+    >>> choice = tune.bayesian(train, space, x, x[:, 0] + noise[:, 0], trials=16, folds=5)
+    >>> 0.01 < choice.strength < 0.2, len(choice.study.trials)
+    (True, 16)
+
     Args:
       train: ``train(point, weights, *shared) → losses (examples,)``: see `jaxreg.tune`.
       space: by name what is searched: ``(low, high)``, in which orders of magnitude have equal
@@ -100,19 +113,6 @@ def bayesian(
       ImportError: without Optuna.
       KeyboardInterrupt: on Ctrl-C before any batch has ended.
 
-    >>> import jax, jax.numpy as jnp
-    >>> from jaxreg import tune
-    >>> def train(point, weights, x, y):  # ridge regression in closed form
-    ...     kept, n = weights[:, None] * x, weights.sum()
-    ...     gram = x.T @ kept / n + point["strength"] * jnp.eye(x.shape[1])
-    ...     w = jax.scipy.linalg.solve(gram, kept.T @ y / n, assume_a="pos")
-    ...     return (x @ w - y) ** 2
-    >>> x, noise = (jax.random.normal(jax.random.key(i), (60, 8)) for i in (0, 1))
-    >>> space = {"strength": (1e-3, 10)}
-    >>> choice = tune.bayesian(train, space, x, x[:, 0] + noise[:, 0], trials=16, folds=5)
-    >>> 0.01 < choice.strength < 0.2, len(choice.study.trials)
-    (True, 16)
-
     References: Snoek, Larochelle & Adams 2012 (arXiv:1206.2944); Bergstra et al. 2011 for TPE;
     Akiba et al. 2019, *Optuna* (arXiv:1907.10902).
     """
@@ -139,6 +139,14 @@ def random(
 ) -> Choice:
     """Chooses as `bayesian` does, among points drawn at random: what that has to be better than.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import tune
+    >>> def train(point, weights, y):  # the best strength is 1e-3
+    ...     return y + (jnp.log10(point["strength"]) + 3) ** 2
+    >>> choice = tune.random(train, None, jnp.ones(10), trials=32)
+    >>> 5e-4 < choice.strength < 2e-3, choice.trainings
+    (True, 32)
+
     Args:
       train: as for `bayesian`.
       space: likewise.
@@ -150,14 +158,6 @@ def random(
 
     Raises:
       TypeError, ValueError, ImportError, KeyboardInterrupt: as `bayesian`.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import tune
-    >>> def train(point, weights, y):  # the best strength is 1e-3
-    ...     return y + (jnp.log10(point["strength"]) + 3) ** 2
-    >>> choice = tune.random(train, None, jnp.ones(10), trials=32)
-    >>> 5e-4 < choice.strength < 2e-3, choice.trainings
-    (True, 32)
 
     References: Bergstra & Bengio 2012, *Random search for hyper-parameter optimization*.
     """
@@ -174,6 +174,14 @@ def sobol(
     Each half, quarter, eighth … of every range gets its share of the points. The best of a few is
     less a matter of chance, and with several settings no grid is needed.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import tune
+    >>> def train(point, weights, y):  # the best strength is 1e-3
+    ...     return y + (jnp.log10(point["strength"]) + 3) ** 2
+    >>> choice = tune.sobol(train, None, jnp.ones(10), trials=16)
+    >>> 5e-4 < choice.strength < 2e-3
+    True
+
     Args:
       train: as for `bayesian`.
       space: likewise.
@@ -185,14 +193,6 @@ def sobol(
 
     Raises:
       TypeError, ValueError, ImportError, KeyboardInterrupt: as `bayesian`.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import tune
-    >>> def train(point, weights, y):  # the best strength is 1e-3
-    ...     return y + (jnp.log10(point["strength"]) + 3) ** 2
-    >>> choice = tune.sobol(train, None, jnp.ones(10), trials=16)
-    >>> 5e-4 < choice.strength < 2e-3
-    True
 
     References: Sobol 1967; Owen 1998 for the scrambling.
     """

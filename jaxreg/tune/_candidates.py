@@ -27,6 +27,9 @@ def strengths(
     strength that makes all of them zero, `jaxreg.diagnostics.strength_max`, is
     ``strengths(1e-3 * top, top)``.
 
+    >>> strengths(1e-4, 1e-2, 3, zero=True)
+    array([0.    , 0.0001, 0.001 , 0.01  ], dtype=float32)
+
     Args:
       low: the smallest, above 0.
       high: the largest.
@@ -38,9 +41,6 @@ def strengths(
 
     Raises:
       ValueError: if not 0 < low < high, both finite, or ``count`` is below 2.
-
-    >>> strengths(1e-4, 1e-2, 3, zero=True)
-    array([0.    , 0.0001, 0.001 , 0.01  ], dtype=float32)
     """
     low, high = (_numbers.positive(f"strengths: {n}", x) for n, x in (("low", low), ("high", high)))
     if not float(low) < float(high):

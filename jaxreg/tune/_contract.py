@@ -26,6 +26,9 @@ def weighted_mean(losses: ArrayLike, weights: ArrayLike) -> jax.Array:
     The data loss of a training with weights. A batch of which every example is held out gives 0,
     with gradient 0, and a loss that is not finite at an example of weight 0 changes nothing.
 
+    >>> weighted_mean(jnp.array([1.0, 5.0, jnp.nan]), jnp.array([1.0, 1.0, 0.0]))
+    Array(3., dtype=float32)
+
     Args:
       losses: of shape (examples,).
       weights: likewise, ≥ 0.
@@ -35,9 +38,6 @@ def weighted_mean(losses: ArrayLike, weights: ArrayLike) -> jax.Array:
 
     Raises:
       ValueError: if the shapes differ.
-
-    >>> weighted_mean(jnp.array([1.0, 5.0, jnp.nan]), jnp.array([1.0, 1.0, 0.0]))
-    Array(3., dtype=float32)
     """
     losses, weights = jnp.asarray(losses), jnp.asarray(weights)
     if losses.shape != weights.shape:

@@ -63,6 +63,19 @@ def cross_validate(
     of a ridge regression falls as 1 / n, so that of five folds is 5/4 of that for all examples,
     far less than its standard error.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import grid, tune
+    >>> def train(point, weights, x, y):  # ridge regression in closed form
+    ...     kept, n = weights[:, None] * x, weights.sum()
+    ...     gram = x.T @ kept / n + point["strength"] * jnp.eye(x.shape[1])
+    ...     w = jax.scipy.linalg.solve(gram, kept.T @ y / n, assume_a="pos")
+    ...     return (x @ w - y) ** 2
+    >>> x, noise = (jax.random.normal(jax.random.key(i), (60, 8)) for i in (0, 1))
+    >>> points = grid(strength=tune.strengths(1e-3, 10, 5))
+    >>> choice = cross_validate(train, points, x, x[:, 0] + noise[:, 0])
+    >>> round(choice.strength, 2), choice.trainings
+    (0.1, 25)
+
     Args:
       train: ``train(point, weights, *shared) → losses (examples,)``: see `jaxreg.tune`.
       points: the candidates, as from `jaxreg.grid`: ``strength``, and what else is to be chosen,
@@ -93,19 +106,6 @@ def cross_validate(
       ValueError: if strengths are negative, not finite, none or a single one; as `folds`; if all
         trainings of every candidate diverged; if the journal is none, or one of other data.
       KeyboardInterrupt: on Ctrl-C; what is done is in the journal.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import grid, tune
-    >>> def train(point, weights, x, y):  # ridge regression in closed form
-    ...     kept, n = weights[:, None] * x, weights.sum()
-    ...     gram = x.T @ kept / n + point["strength"] * jnp.eye(x.shape[1])
-    ...     w = jax.scipy.linalg.solve(gram, kept.T @ y / n, assume_a="pos")
-    ...     return (x @ w - y) ** 2
-    >>> x, noise = (jax.random.normal(jax.random.key(i), (60, 8)) for i in (0, 1))
-    >>> points = grid(strength=tune.strengths(1e-3, 10, 5))
-    >>> choice = cross_validate(train, points, x, x[:, 0] + noise[:, 0])
-    >>> round(choice.strength, 2), choice.trainings
-    (0.1, 25)
 
     References: Stone 1974; Friedman, Hastie & Tibshirani 2010 (glmnet); Breiman et al. 1984 for
     the rule of one standard error.

@@ -101,6 +101,12 @@ def evidence(
     of the *sum* over targets. For a strength of each map over them:
     ``jax.vmap(lambda y: evidence(x, y).strength, in_axes=1)(targets)``.
 
+    >>> key = jax.random.key(0)
+    >>> x, e = jax.random.normal(key, (200, 10)), jax.random.normal(jax.random.key(1), (200,))
+    >>> found = evidence(x, x @ jnp.full(10, 0.5) + e)  # σ² = 1, v ≈ 0.25, n = 200
+    >>> bool(abs(found.noise - 1) < 0.2), bool(0.01 < found.strength < 0.04)
+    (True, True)
+
     Args:
       features: X, of shape (examples, features).
       targets: of shape (examples,) or (examples, targets).
@@ -117,12 +123,6 @@ def evidence(
     Raises:
       TypeError: if these are no arrays of real numbers.
       ValueError: if shapes do not fit, or groups are not numbered from 0 on without a gap.
-
-    >>> key = jax.random.key(0)
-    >>> x, e = jax.random.normal(key, (200, 10)), jax.random.normal(jax.random.key(1), (200,))
-    >>> found = evidence(x, x @ jnp.full(10, 0.5) + e)  # σ² = 1, v ≈ 0.25, n = 200
-    >>> bool(abs(found.noise - 1) < 0.2), bool(0.01 < found.strength < 0.04)
-    (True, True)
 
     References: MacKay 1992, *Bayesian interpolation*; Tipping 2001 for groups of one.
     """

@@ -63,6 +63,16 @@ def hypergradient(
     strength for ten held-out examples on. Share strengths, or hold out more; and judge the result
     on examples that were never held out.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import tune
+    >>> def train(point, weights, y):  # a mean, drawn towards 0
+    ...     return (weights @ y / weights.sum() / (1 + point["strength"]) - y) ** 2
+    >>> y = 0.8 + jax.random.normal(jax.random.key(0), (30,))
+    >>> choice = tune.hypergradient(train, {"strength": 1e-2}, y, folds=5)
+    >>> tried = tune.cross_validate(train, {"strength": tune.strengths(1e-2, 10, 50)}, y)
+    >>> 0.8 < choice.strength / tried.strength < 1.25, choice.trainings <= 100
+    (True, True)
+
     Args:
       train: ``train(point, weights, *shared) → losses (examples,)``: see `jaxreg.tune`. It is
         differentiated: made by `solved`, or by steps in `jax.lax.scan` or `checkpointed_scan`.
@@ -90,16 +100,6 @@ def hypergradient(
       TypeError: if ``train`` does not take or return what it should; if losses are integers.
       ValueError: if a strength is not above 0; if the derivative is 0 from the start, as that of
         0/1 errors is; if the training diverges at the start.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import tune
-    >>> def train(point, weights, y):  # a mean, drawn towards 0
-    ...     return (weights @ y / weights.sum() / (1 + point["strength"]) - y) ** 2
-    >>> y = 0.8 + jax.random.normal(jax.random.key(0), (30,))
-    >>> choice = tune.hypergradient(train, {"strength": 1e-2}, y, folds=5)
-    >>> tried = tune.cross_validate(train, {"strength": tune.strengths(1e-2, 10, 50)}, y)
-    >>> 0.8 < choice.strength / tried.strength < 1.25, choice.trainings <= 100
-    (True, True)
 
     References: Bengio 2000; Lorraine, Vicol & Duvenaud 2020 (arXiv:1911.02590), who show the
     overfitting; Riedmiller & Braun 1993 for Rprop.

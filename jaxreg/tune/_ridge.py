@@ -117,6 +117,11 @@ def ridge_path(
     XᵀX or XXᵀ, whichever is smaller, is decomposed where that is exact enough for the strengths
     given, and X itself by its singular values where it is not.
 
+    >>> x, y = jnp.eye(4)[:, :2], jnp.array([4.0, 2.0, 0.0, 0.0])
+    >>> path = ridge_path(x, y, [0.01, 0.1, 1.0], intercept=False)
+    >>> path.coefficients[1].round(2), path.degrees_of_freedom[1].round(2)
+    (Array([2.86, 1.43], dtype=float32), Array(1.43, dtype=float32))
+
     Args:
       features: X, of shape (examples, features).
       targets: of shape (examples,) or (examples, targets).
@@ -130,11 +135,6 @@ def ridge_path(
     Raises:
       TypeError: if these are no arrays of real numbers.
       ValueError: if shapes do not fit, or strengths are none, negative or not finite.
-
-    >>> x, y = jnp.eye(4)[:, :2], jnp.array([4.0, 2.0, 0.0, 0.0])
-    >>> path = ridge_path(x, y, [0.01, 0.1, 1.0], intercept=False)
-    >>> path.coefficients[1].round(2), path.degrees_of_freedom[1].round(2)
-    (Array([2.86, 1.43], dtype=float32), Array(1.43, dtype=float32))
 
     References: Golub, Heath & Wahba 1979, *Generalized cross-validation*; Allen 1974; MacKay 1992.
     """

@@ -51,6 +51,12 @@ def solved(
 
         dV/dλ = −(∂V/∂w)ᵀ H⁻¹ ∂²penalty/∂w∂λ        H: second derivatives of loss + penalty
 
+    >>> from jaxreg import l2, tune
+    >>> train = tune.solved(lambda w, x, y: (x @ w - y) ** 2, l2, jnp.zeros(2))
+    >>> x, y = jnp.eye(4)[:, :2], jnp.array([4.0, -2.0, 0.5, 0.0])
+    >>> train({"strength": 0.25}, jnp.ones(4), x, y).round(3).tolist()  # w = (2, -1)
+    [4.0, 1.0, 0.25, 0.0]
+
     Args:
       losses: ``losses(params, *shared) → (examples,)``.
       penalty: of strength 1, to be scaled by ``point["strength"]``; or a function of the point,
@@ -64,12 +70,6 @@ def solved(
 
     Raises:
       TypeError: if ``losses`` is no function, or ``penalty`` neither a penalty nor a function.
-
-    >>> from jaxreg import l2, tune
-    >>> train = tune.solved(lambda w, x, y: (x @ w - y) ** 2, l2, jnp.zeros(2))
-    >>> x, y = jnp.eye(4)[:, :2], jnp.array([4.0, -2.0, 0.5, 0.0])
-    >>> train({"strength": 0.25}, jnp.ones(4), x, y).round(3).tolist()  # w = (2, -1)
-    [4.0, 1.0, 0.25, 0.0]
 
     References: Bengio 2000, *Gradient-based optimization of hyperparameters*; Lorraine, Vicol &
     Duvenaud 2020 (arXiv:1911.02590).
@@ -108,6 +108,11 @@ def checkpointed_scan(
     segment of steps keeps its start alone, and is run again when the derivative comes by: one more
     pass forward, a third of the time, for the square root of the memory.
 
+    >>> def step(w, rate):
+    ...     return w - rate * w, w
+    >>> checkpointed_scan(step, jnp.array(1.0), jnp.full(10, 0.5))[0].item()
+    0.0009765625
+
     Args:
       step: ``step(carry, x) → (carry, y)``.
       start: the first carry.
@@ -119,11 +124,6 @@ def checkpointed_scan(
 
     Raises:
       ValueError: if ``xs`` holds no array, or ``segment`` is below 1.
-
-    >>> def step(w, rate):
-    ...     return w - rate * w, w
-    >>> checkpointed_scan(step, jnp.array(1.0), jnp.full(10, 0.5))[0].item()
-    0.0009765625
 
     References: Griewank 1992; Chen et al. 2016 (arXiv:1604.06174); `jax.checkpoint`.
     """

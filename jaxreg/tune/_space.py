@@ -51,6 +51,10 @@ def linear(low: float, high: float) -> Range:
     For what is no order of magnitude, such as a rate of dropout. A plain pair ``(low, high)`` in
     the space of a search is a range of logarithms.
 
+    >>> space = {"strength": (1e-5, 1e-2), "dropout": linear(0.0, 0.5)}
+    >>> space["dropout"].at(0.5).item()
+    0.25
+
     Args:
       low: the smallest.
       high: the largest.
@@ -60,10 +64,6 @@ def linear(low: float, high: float) -> Range:
 
     Raises:
       ValueError: if not low < high, both finite.
-
-    >>> space = {"strength": (1e-5, 1e-2), "dropout": linear(0.0, 0.5)}
-    >>> space["dropout"].at(0.5).item()
-    0.25
     """
     return _range("linear", low, high, log=False)
 

@@ -34,6 +34,10 @@ def folds(
     an equal share of every class, up to one example; with ``groups`` examples of one group are held
     out together, and folds are as equal as whole groups allow.
 
+    >>> weights = folds(6, 3, classes=["a", "b"] * 3)
+    >>> weights.shape, weights.sum(axis=0)
+    ((3, 6), Array([2., 2., 2., 2., 2., 2.], dtype=float32))
+
     Args:
       examples: how many there are.
       count: folds; ``count=examples`` leaves out one at a time.
@@ -48,10 +52,6 @@ def folds(
     Raises:
       ValueError: if there are fewer examples, or groups, than folds; if a class would be left out
         of a training altogether; if classes or groups are not one for each example.
-
-    >>> weights = folds(6, 3, classes=["a", "b"] * 3)
-    >>> weights.shape, weights.sum(axis=0)
-    ((3, 6), Array([2., 2., 2., 2., 2., 2.], dtype=float32))
 
     References: Kohavi 1995, *A study of cross-validation and bootstrap*.
     """
@@ -79,6 +79,9 @@ def holdout(
 ) -> jax.Array:
     """Weights for a single split: a share of the examples is held out.
 
+    >>> holdout(5, 0.4).sum(axis=1)
+    Array([3.], dtype=float32)
+
     Args:
       examples: how many there are.
       share: of the examples held out: ``share · examples``, rounded, and of each class as much, up
@@ -93,9 +96,6 @@ def holdout(
 
     Raises:
       ValueError: as `folds`, or if ``share`` leaves no example on one of the two sides.
-
-    >>> holdout(5, 0.4).sum(axis=1)
-    Array([3.], dtype=float32)
     """
     _check_counts("holdout", examples)
     held_out = _held_out(examples, share)

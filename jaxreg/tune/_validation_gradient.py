@@ -51,6 +51,13 @@ def validation_gradient(
 
     It is a pure function, under `jax.jit` and `jax.vmap` too; `hypergradient` descends along it.
 
+    >>> def train(point, weights, y):  # a mean, drawn towards 0: w = 2 / (1 + λ)
+    ...     return (weights @ y / (weights.sum() + point["strength"]) - y) ** 2
+    >>> y, weights = jnp.array([2.0, 1.0]), jnp.array([1.0, 0.0])
+    >>> value, slope = validation_gradient(train, {"strength": 0.5}, weights, y)
+    >>> round(float(value), 4), round(float(slope), 4)  # (w − 1)² and −4λ(w − 1) / (1 + λ)²
+    (0.1111, -0.2963)
+
     Args:
       train: ``train(point, weights, *shared) → losses (examples,)``: see `jaxreg.tune`.
       point: with the strength, and whatever else the training takes.
@@ -67,13 +74,6 @@ def validation_gradient(
       TypeError: if ``train`` is none, or returns integers, which have no derivative.
       ValueError: if a strength is negative, there is none, the mode is unknown, or the training
         does not allow it.
-
-    >>> def train(point, weights, y):  # a mean, drawn towards 0: w = 2 / (1 + λ)
-    ...     return (weights @ y / (weights.sum() + point["strength"]) - y) ** 2
-    >>> y, weights = jnp.array([2.0, 1.0]), jnp.array([1.0, 0.0])
-    >>> value, slope = validation_gradient(train, {"strength": 0.5}, weights, y)
-    >>> round(float(value), 4), round(float(slope), 4)  # (w − 1)² and −4λ(w − 1) / (1 + λ)²
-    (0.1111, -0.2963)
 
     References: Maclaurin, Duvenaud & Adams 2015 (arXiv:1502.03492) in reverse; Franceschi et al.
     2017 (arXiv:1703.01785) forward; Bengio 2000, Pedregosa 2016 (arXiv:1602.02355) implicit.
