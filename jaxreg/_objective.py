@@ -31,6 +31,14 @@ def regularized(
     The convention: the loss is a mean over the batch, the penalty a sum over parameters, added
     once. Choose models by ``parts.data``; the total depends on the strength.
 
+    >>> from jaxreg import l2
+    >>> objective = regularized(lambda w, x: jnp.mean((x @ w) ** 2), 0.1 * l2)
+    >>> (total, parts), grads = jax.value_and_grad(objective, has_aux=True)(
+    ...     jnp.array([1.0, 2.0]), jnp.eye(2)
+    ... )
+    >>> float(total), float(parts.data), float(parts.penalty)
+    (3.0, 2.5, 0.5)
+
     On several devices the data loss must be the mean over the *global* batch, and the penalty must
     count once. Under ``jit`` with sharded arrays both hold as they stand. Under ``pmap`` and
     ``shard_map`` it depends on where ``jax.lax.pmean`` is (n devices):
@@ -41,14 +49,6 @@ def regularized(
     - of the data loss alone, inside ``loss``: right under ``shard_map`` by default; under the
       other two **each device keeps its own batch's gradient**, and parameters drift apart;
     - of both: right under all three, in two exchanges or more.
-
-    >>> from jaxreg import l2
-    >>> objective = regularized(lambda w, x: jnp.mean((x @ w) ** 2), 0.1 * l2)
-    >>> (total, parts), grads = jax.value_and_grad(objective, has_aux=True)(
-    ...     jnp.array([1.0, 2.0]), jnp.eye(2)
-    ... )
-    >>> float(total), float(parts.data), float(parts.penalty)
-    (3.0, 2.5, 0.5)
 
     Args:
       loss: ``loss(params, *args, **kwargs)``, a scalar, or ``(scalar, aux)`` with ``has_aux``.

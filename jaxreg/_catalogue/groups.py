@@ -68,6 +68,13 @@ def group_lasso(axis: Axis) -> Penalty:
     value(w) = Σ_G ‖w_G‖, no square and no factor √size; gradient w_G/‖w_G‖, taken as 0 at 0;
     prox(w) = argmin_v step·Σ_G ‖v_G‖ + ½‖v − w‖² = w_G·max(0, 1 − step/‖w_G‖).
 
+    >>> kernel = jnp.array([[3.0, 0.3], [4.0, 0.4]])
+    >>> float(group_lasso(axis=0)(kernel))
+    5.5
+    >>> group_lasso(axis=0).prox(kernel, step=1.0)
+    Array([[2.4, 0. ],
+           [3.2, 0. ]], dtype=float32)
+
     Makes whole groups exactly zero (through ``prox``), and keeps the others dense: it removes
     units, inputs, filters or channels. ``axis`` is what the norm runs over, as in
     `jnp.linalg.norm`; entries with the same index on all other axes form a group.
@@ -84,13 +91,6 @@ def group_lasso(axis: Axis) -> Penalty:
     Negative axes count from the end, so that one setting serves a layer and a stack of layers.
     Where groups differ in size and should not, weigh them, leaf by leaf or one by one:
     ``group_lasso(0).weighted({"fc1": 4.0, "fc2": 2.0})``.
-
-    >>> kernel = jnp.array([[3.0, 0.3], [4.0, 0.4]])
-    >>> float(group_lasso(axis=0)(kernel))
-    5.5
-    >>> group_lasso(axis=0).prox(kernel, step=1.0)
-    Array([[2.4, 0. ],
-           [3.2, 0. ]], dtype=float32)
 
     Args:
       axis: an integer or a tuple of integers.

@@ -160,12 +160,12 @@ def scad(a: Any) -> Penalty:
     Sparse, and entries beyond a are not shrunk at all; compared with `mcp` entries up to 1 are
     shrunk by a constant.
 
+    >>> float(scad(a=3.0)({"kernel": jnp.array([0.5, 2.0, -5.0])}))
+    4.25
+
     The textbook's curve with (λ, a) has its knots at λ and aλ: it is λ²·f(w/λ). ``s * scad(a)``
     has slope s at 0 and its knots at 1 and a, whatever s; the two agree for s = λ = 1. Bring
     weights to units in which λ is 1, or take `mcp`, whose two numbers are free.
-
-    >>> float(scad(a=3.0)({"kernel": jnp.array([0.5, 2.0, -5.0])}))
-    4.25
 
     Args:
       a: > 1, in units of w, usually 3.7; a number, array or traced value.

@@ -54,6 +54,15 @@ class Penalty(SumsAndMultiplesOnly, Unit):
     reference, and ``p.weighted(weights)``, with a number for each leaf, entry or group. Strengths
     may be Python numbers, arrays or traced values.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import l1, l2, weights
+    >>> params = {"kernel": jnp.array([3.0, -4.0]), "bias": jnp.array([1.0])}
+    >>> penalty = 0.1 * l2.on(weights) + 0.5 * l1.on("bias")
+    >>> penalty
+    0.1 * l2.on(weights) + 0.5 * l1.on('bias')
+    >>> float(penalty(params))
+    3.0
+
     `jax.jit` traces them all, so that a new strength compiles nothing. ``equinox.filter_jit`` takes
     Python numbers for constants and compiles for each: give it ``jnp.asarray(strength) * l2``.
     NumPy's float64 counts as float32 unless x64 is enabled, as everywhere in JAX.
@@ -65,15 +74,6 @@ class Penalty(SumsAndMultiplesOnly, Unit):
     class says ``entrywise = True``. With ``convex = True`` beside it, ``box`` and ``non_negative``
     may be added to it and still have a joint prox. A condition, of value 0 or ∞, is a
     `jaxreg.Constraint`. `jaxreg.testing.check_penalty` proves what you wrote.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import l1, l2, weights
-    >>> params = {"kernel": jnp.array([3.0, -4.0]), "bias": jnp.array([1.0])}
-    >>> penalty = 0.1 * l2.on(weights) + 0.5 * l1.on("bias")
-    >>> penalty
-    0.1 * l2.on(weights) + 0.5 * l1.on('bias')
-    >>> float(penalty(params))
-    3.0
     """
 
     __array_ufunc__ = None  # or NumPy would multiply its scalars into an array of penalties
@@ -197,11 +197,6 @@ class Penalty(SumsAndMultiplesOnly, Unit):
         - a matrix, of ``nuclear``, ``spectral`` and ``orthogonal``;
         - the whole leaf, of ``slope``.
 
-        Weights multiply the strength, no more: the prox of a part has the step step·wᵢ, and the
-        knots of ``mcp`` and ``scad`` stay where they are. Weight 0 leaves
-        a part free; a large one, such as 1e6, holds it at 0 through the prox. They are leaves of
-        the penalty: traced, differentiated, mapped over. Called twice, they multiply each other.
-
         >>> import jax.numpy as jnp
         >>> from jaxreg import group_lasso, l1
         >>> params = {"fc1": jnp.array([3.0, -0.5]), "fc2": jnp.array([2.0])}
@@ -221,6 +216,11 @@ class Penalty(SumsAndMultiplesOnly, Unit):
         >>> columns = group_lasso(axis=0).weighted(jnp.array([1.0, 2.0]))
         >>> float(columns(jnp.array([[3.0, 0.3], [4.0, 0.4]])))
         6.0
+
+        Weights multiply the strength, no more: the prox of a part has the step step·wᵢ, and the
+        knots of ``mcp`` and ``scad`` stay where they are. Weight 0 leaves
+        a part free; a large one, such as 1e6, holds it at 0 through the prox. They are leaves of
+        the penalty: traced, differentiated, mapped over. Called twice, they multiply each other.
 
         Args:
           weights: a tree like the parameters, or a prefix of it, of numbers ≥ 0; booleans count

@@ -47,15 +47,6 @@ def path(
     shows what enters when, and choosing a strength is choosing a row: by the data loss of examples
     that were left out, not by that of the table, which only falls.
 
-    **Speed.** Where the loss uses features in products with data alone, as ``x @ w`` does, and the
-    data are large, most of the work is done on the features that are not zero or about to be, and
-    the whole data only confirm each solution. With far more examples than features write a squared
-    error through its moments, computed once: ``0.5 * w @ gram @ w - pull @ w`` for ``gram = x.T @ x
-    / n``, ``pull = x.T @ y / n``: then no step touches the data.
-
-    Not convex problems have other stationary points; a path from above finds those that hang
-    together with zero. For them, and for penalties that make nothing zero, give ``strengths``.
-
     >>> from jaxreg import l1
     >>> def loss(w, x, y):
     ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
@@ -66,6 +57,15 @@ def path(
     0.4       2         2        0.65125    3      [0] [1]
     0.01      3         3        0.0006     3      [2]
     3 strengths, 3 numbers; all converged
+
+    **Speed.** Where the loss uses features in products with data alone, as ``x @ w`` does, and the
+    data are large, most of the work is done on the features that are not zero or about to be, and
+    the whole data only confirm each solution. With far more examples than features write a squared
+    error through its moments, computed once: ``0.5 * w @ gram @ w - pull @ w`` for ``gram = x.T @ x
+    / n``, ``pull = x.T @ y / n``: then no step touches the data.
+
+    Not convex problems have other stationary points; a path from above finds those that hang
+    together with zero. For them, and for penalties that make nothing zero, give ``strengths``.
 
     Args:
       loss, params, *args, tolerance, max_steps, has_aux: as for `solve`.

@@ -53,6 +53,17 @@ def solve(
     It can be jitted and vmapped, over strengths and over data (a finished problem stays as it is),
     and follows the sharding of params and data.
 
+    >>> from jaxreg import l1
+    >>> def loss(w, x, y):
+    ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
+    >>> x, y = jnp.eye(4)[:, :3], jnp.array([4.0, -2.0, 0.3, 0.0])
+    >>> found = solve(loss, 0.25 * l1, jnp.zeros(3), x, y)
+    >>> [round(float(w), 3) for w in found.params], bool(found.converged)
+    ([3.0, -1.0, 0.0], True)
+    >>> by_strength = jax.jacobian(lambda s: solve(loss, s * l1, jnp.zeros(3), x, y).params)
+    >>> by_strength(0.25).round(3).tolist()
+    [-4.0, 4.0, 0.0]
+
     The convention: the loss is a mean over the examples, the penalty a sum over parameters, without
     a ½; `jaxreg.convert` speaks scikit-learn's. Parameters without a penalty are solved for, too.
 
@@ -79,17 +90,6 @@ def solve(
     that of the shortest change; where it has not converged, that of the equation at the parameters
     that were reached. They take second derivatives of the loss, by forward over reverse mode, and
     for ``nuclear`` that the singular values of w − step·∇f(w) differ.
-
-    >>> from jaxreg import l1
-    >>> def loss(w, x, y):
-    ...     return 0.5 * jnp.mean((x @ w - y) ** 2)
-    >>> x, y = jnp.eye(4)[:, :3], jnp.array([4.0, -2.0, 0.3, 0.0])
-    >>> found = solve(loss, 0.25 * l1, jnp.zeros(3), x, y)
-    >>> [round(float(w), 3) for w in found.params], bool(found.converged)
-    ([3.0, -1.0, 0.0], True)
-    >>> by_strength = jax.jacobian(lambda s: solve(loss, s * l1, jnp.zeros(3), x, y).params)
-    >>> by_strength(0.25).round(3).tolist()
-    [-4.0, 4.0, 0.0]
 
     Args:
       loss: ``loss(params, *args)``, a real scalar, differentiable; with ``has_aux``

@@ -75,6 +75,15 @@ def sweep(
     of its point and returns whatever is to be known, a pytree of arrays. The results are those of a
     Python loop over the points, up to rounding, in their order.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import grid, l2
+    >>> def train(point, target):  # gradient steps on ½‖w − target‖² + λ‖w‖²
+    ...     pull = lambda w: w - target + (point["strength"] * l2).grad(w)
+    ...     return jax.lax.fori_loop(0, 100, lambda i, w: w - 0.1 * pull(w), jnp.zeros(2))
+    >>> found = sweep(train, grid(strength=[0.0, 0.5, 1.5]), jnp.array([4.0, 8.0]))
+    >>> found.results.round(2).tolist(), found.diverged.tolist()
+    ([[4.0, 8.0], [2.0, 4.0], [1.0, 2.0]], [False, False, False])
+
     Runs go side by side in three ways: over the devices of the mesh axis ``run``, ``per_device`` of
     them within each device by ``vmap`` (1: none), and the rest one after another. Chunks of about a
     second return to Python, where results are handed out, progress is shown and Ctrl-C is heard. A
@@ -89,15 +98,6 @@ def sweep(
     constant of the program, which takes long to compile and is compiled anew for new data. The
     compiled program is kept for the next sweep with the same ``train``, so define that once; a
     ``lambda`` written into the call is another function each time.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import grid, l2
-    >>> def train(point, target):  # gradient steps on ½‖w − target‖² + λ‖w‖²
-    ...     pull = lambda w: w - target + (point["strength"] * l2).grad(w)
-    ...     return jax.lax.fori_loop(0, 100, lambda i, w: w - 0.1 * pull(w), jnp.zeros(2))
-    >>> found = sweep(train, grid(strength=[0.0, 0.5, 1.5]), jnp.array([4.0, 8.0]))
-    >>> found.results.round(2).tolist(), found.diverged.tolist()
-    ([[4.0, 8.0], [2.0, 4.0], [1.0, 2.0]], [False, False, False])
 
     Args:
       train: ``train(point, *shared)``, called with one entry of each array of ``points``. It must

@@ -44,6 +44,12 @@ def decoupled_decay(
     as published, where the decay does not depend on the base learning rate. Only for plain SGD
     does ω = 2λ equal the penalty λ‖w‖² in the loss; for Adam no λ does.
 
+    >>> optimizer = optax.chain(optax.sgd(0.1), decoupled_decay(0.5, 0.1))
+    >>> params = jnp.array([1.0, -2.0])
+    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
+    >>> updates
+    Array([-0.05,  0.1 ], dtype=float32)
+
     Published variants are chains of it; ``lr`` is the schedule η_t = s_t·α:
 
     - independent: ``decoupled_decay(ω, s)`` with the multiplier ``s`` alone;
@@ -67,12 +73,6 @@ def decoupled_decay(
     In bfloat16 and float16, w·(1 − learning_rate·rate) may round back to w: always where the
     product is at most eps/4 (2⁻⁹ and 2⁻¹²), for some mantissas below eps/2. Computing in float32
     does not help, since the sum is rounded; keep the parameters in float32.
-
-    >>> optimizer = optax.chain(optax.sgd(0.1), decoupled_decay(0.5, 0.1))
-    >>> params = jnp.array([1.0, -2.0])
-    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
-    >>> updates
-    Array([-0.05,  0.1 ], dtype=float32)
 
     Args:
       rate: ω ≥ 0, decay per unit of ``learning_rate``; a number, traced value or schedule.

@@ -53,6 +53,18 @@ def proximal_step(
     ``learning_rate / (1 − μ)``. After Adam it is a decoupled shrinkage, as AdamW's decay is: its
     fixed points are *not* those minimisers, because Adam scales every entry's step differently.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxreg import l1
+    >>> params = jnp.array([0.2, -2.0])
+    >>> optimizer = optax.chain(optax.sgd(0.1), proximal_step(5.0 * l1, 0.1))
+    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
+    >>> optax.apply_updates(params, updates)
+    Array([ 0. , -1.5], dtype=float32)
+    >>> optimizer = proximal_step(5.0 * l1, optimizer=optax.adam(0.1), metric="adam")
+    >>> updates, _ = optimizer.update(jnp.ones(2), optimizer.init(params), params)
+    >>> optax.apply_updates(params, updates).round(3)
+    Array([ 0. , -1.6], dtype=float32)
+
     With an optimizer, and ``metric="adam"``, it is that whole optimizer, and the prox is taken in
     the metric of its steps P = lr_t/(√ν̂ + ε), one for every entry:
 
@@ -76,18 +88,6 @@ def proximal_step(
     around the whole chain. Whatever comes after the prox, such as
     ``optax.contrib.reduce_on_plateau``, undoes the exact zeros (it may be part of ``optimizer``);
     what ``optax.set_to_zero`` holds still before it, the plain prox moves all the same.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxreg import l1
-    >>> params = jnp.array([0.2, -2.0])
-    >>> optimizer = optax.chain(optax.sgd(0.1), proximal_step(5.0 * l1, 0.1))
-    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(params), params)
-    >>> optax.apply_updates(params, updates)
-    Array([ 0. , -1.5], dtype=float32)
-    >>> optimizer = proximal_step(5.0 * l1, optimizer=optax.adam(0.1), metric="adam")
-    >>> updates, _ = optimizer.update(jnp.ones(2), optimizer.init(params), params)
-    >>> optax.apply_updates(params, updates).round(3)
-    Array([ 0. , -1.6], dtype=float32)
 
     Args:
       penalty: a penalty or constraint, or a schedule ``step -> penalty``.

@@ -42,6 +42,19 @@ def bayesian(
     expensive; for a strength alone a curve (`cross_validate`) costs as many trainings, and shows
     more.
 
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxreg import tune
+    >>> def train(point, weights, x, y):  # ridge regression in closed form
+    ...     kept, n = weights[:, None] * x, weights.sum()
+    ...     gram = x.T @ kept / n + point["strength"] * jnp.eye(x.shape[1])
+    ...     w = jax.scipy.linalg.solve(gram, kept.T @ y / n, assume_a="pos")
+    ...     return (x @ w - y) ** 2
+    >>> x, noise = (jax.random.normal(jax.random.key(i), (60, 8)) for i in (0, 1))
+    >>> space = {"strength": (1e-3, 10)}
+    >>> choice = tune.bayesian(train, space, x, x[:, 0] + noise[:, 0], trials=16, folds=5)
+    >>> 0.01 < choice.strength < 0.2, len(choice.study.trials)
+    (True, 16)
+
     **The proposals** minimise the score under what is known: by ``sampler="gp"`` they have the
     largest expected improvement under a Gaussian process, averaged over its hyperparameters, after
     a first batch from Sobol's sequence; ``"tpe"`` is Optuna's estimator of Parzen; an object is a
@@ -61,19 +74,6 @@ def bayesian(
     others. Diverged trials are not trained on, either. Both are pruned trials to Optuna.
 
     **Pictures of Optuna**: ``optuna.visualization.plot_slice(choice.study)`` and the others.
-
-    >>> import jax, jax.numpy as jnp
-    >>> from jaxreg import tune
-    >>> def train(point, weights, x, y):  # ridge regression in closed form
-    ...     kept, n = weights[:, None] * x, weights.sum()
-    ...     gram = x.T @ kept / n + point["strength"] * jnp.eye(x.shape[1])
-    ...     w = jax.scipy.linalg.solve(gram, kept.T @ y / n, assume_a="pos")
-    ...     return (x @ w - y) ** 2
-    >>> x, noise = (jax.random.normal(jax.random.key(i), (60, 8)) for i in (0, 1))
-    >>> space = {"strength": (1e-3, 10)}
-    >>> choice = tune.bayesian(train, space, x, x[:, 0] + noise[:, 0], trials=16, folds=5)
-    >>> 0.01 < choice.strength < 0.2, len(choice.study.trials)
-    (True, 16)
 
     Args:
       train: ``train(point, weights, *shared) → losses (examples,)``: see `jaxreg.tune`.

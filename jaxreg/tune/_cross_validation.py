@@ -59,10 +59,6 @@ def cross_validate(
     the same examples out again shows the effect of dealing, and tells no more about others. Folds,
     strengths, seeds and repeats are one `jaxreg.sweep`: one compilation, all devices.
 
-    A strength that is chosen with fewer examples is meant for fewer: beside a mean loss the best λ
-    of a ridge regression falls as 1 / n, so that of five folds is 5/4 of that for all examples,
-    far less than its standard error.
-
     >>> import jax.numpy as jnp
     >>> from jaxreg import grid, tune
     >>> def train(point, weights, x, y):  # ridge regression in closed form
@@ -75,6 +71,10 @@ def cross_validate(
     >>> choice = cross_validate(train, points, x, x[:, 0] + noise[:, 0])
     >>> round(choice.strength, 2), choice.trainings
     (0.1, 25)
+
+    A strength that is chosen with fewer examples is meant for fewer: beside a mean loss the best λ
+    of a ridge regression falls as 1 / n, so that of five folds is 5/4 of that for all examples,
+    far less than its standard error.
 
     Args:
       train: ``train(point, weights, *shared) → losses (examples,)``: see `jaxreg.tune`.

@@ -94,18 +94,18 @@ def evidence(
     maxima. It is as good as the prior is true: with few weights that matter among many, cross-
     validation may do better. For the last layer of any network, give the features it takes.
 
+    >>> key = jax.random.key(0)
+    >>> x, e = jax.random.normal(key, (200, 10)), jax.random.normal(jax.random.key(1), (200,))
+    >>> found = evidence(x, x @ jnp.full(10, 0.5) + e)  # σ² = 1, v ≈ 0.25, n = 200
+    >>> bool(abs(found.noise - 1) < 0.2), bool(0.01 < found.strength < 0.04)
+    (True, True)
+
     With ``groups`` each group of features has its own v, hence its own strength: those that say
     nothing get a large one, up to ∞.
 
     Several targets share one strength and one noise; the data loss is then the mean over examples
     of the *sum* over targets. For a strength of each map over them:
     ``jax.vmap(lambda y: evidence(x, y).strength, in_axes=1)(targets)``.
-
-    >>> key = jax.random.key(0)
-    >>> x, e = jax.random.normal(key, (200, 10)), jax.random.normal(jax.random.key(1), (200,))
-    >>> found = evidence(x, x @ jnp.full(10, 0.5) + e)  # σ² = 1, v ≈ 0.25, n = 200
-    >>> bool(abs(found.noise - 1) < 0.2), bool(0.01 < found.strength < 0.04)
-    (True, True)
 
     Args:
       features: X, of shape (examples, features).

@@ -58,11 +58,6 @@ def hypergradient(
 
     A step whose score is more than a standard error worse goes halfway back.
 
-    **Many strengths overfit.** They are parameters that are fitted to the held-out examples: the
-    more there are, the further the loss of others lies above the score. There is a warning from one
-    strength for ten held-out examples on. Share strengths, or hold out more; and judge the result
-    on examples that were never held out.
-
     >>> import jax.numpy as jnp
     >>> from jaxreg import tune
     >>> def train(point, weights, y):  # a mean, drawn towards 0
@@ -72,6 +67,11 @@ def hypergradient(
     >>> tried = tune.cross_validate(train, {"strength": tune.strengths(1e-2, 10, 50)}, y)
     >>> 0.8 < choice.strength / tried.strength < 1.25, choice.trainings <= 100
     (True, True)
+
+    **Many strengths overfit.** They are parameters that are fitted to the held-out examples: the
+    more there are, the further the loss of others lies above the score. There is a warning from one
+    strength for ten held-out examples on. Share strengths, or hold out more; and judge the result
+    on examples that were never held out.
 
     Args:
       train: ``train(point, weights, *shared) → losses (examples,)``: see `jaxreg.tune`. It is

@@ -109,6 +109,11 @@ def ridge_path(
     oracle for other ways to choose. The penalty stands beside a mean: scikit-learn's ``alpha`` is
     nλ (2nλ with ``half``). Features are centred, not scaled, and the intercept is not penalised.
 
+    >>> x, y = jnp.eye(4)[:, :2], jnp.array([4.0, 2.0, 0.0, 0.0])
+    >>> path = ridge_path(x, y, [0.01, 0.1, 1.0], intercept=False)
+    >>> path.coefficients[1].round(2), path.degrees_of_freedom[1].round(2)
+    (Array([2.86, 1.43], dtype=float32), Array(1.43, dtype=float32))
+
     Leaving out one example keeps nλ, the penalty beside its sum, as everyone does: the formula is
     exact for refitted ``alpha``. The mean over the n − 1 others with the same λ is the entry of
     λ(n − 1)/n. With the intercept the evidence is that of the n − 1 differences (restricted
@@ -116,11 +121,6 @@ def ridge_path(
 
     XᵀX or XXᵀ, whichever is smaller, is decomposed where that is exact enough for the strengths
     given, and X itself by its singular values where it is not.
-
-    >>> x, y = jnp.eye(4)[:, :2], jnp.array([4.0, 2.0, 0.0, 0.0])
-    >>> path = ridge_path(x, y, [0.01, 0.1, 1.0], intercept=False)
-    >>> path.coefficients[1].round(2), path.degrees_of_freedom[1].round(2)
-    (Array([2.86, 1.43], dtype=float32), Array(1.43, dtype=float32))
 
     Args:
       features: X, of shape (examples, features).
