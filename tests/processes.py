@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,13 @@ Process = subprocess.Popen[str]
 def module(name: str, *options: str) -> list[str]:
     """``python -m name options``."""
     return [sys.executable, "-m", name, *options]
+
+
+def free_port() -> int:
+    """For processes that meet on this machine."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -32,7 +32,11 @@ In which order things happen:
 6. `run` collects the chunks, or hands them to ``on_chunk``, and makes a `Sweep` of them. A run that
    returned a NaN or an infinity is marked in ``finite``; it has changed no other.
 
+Devices may belong to several processes (`jax.distributed`). Then all make the same calls in the
+same order, for which they agree on the points and on the times, and gather each chunk's results.
+
 Where to look: the options and what they promise, `run`; a point as ``train`` sees it, `grid`; the
-program, `side_by_side`; how many points at a time, and memory, `chunks`; how wide, `width`; the
-line on stderr, `progress`. The trainings of MNIST that run under it are in `experiments.sweeping`.
+program, `side_by_side`; how many points at a time, and memory, `chunks`; how wide, `width`; what
+several processes agree upon, `processes`; the line on stderr, `progress`. The trainings of MNIST
+that run under it are in `experiments.sweeping`.
 """

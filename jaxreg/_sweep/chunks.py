@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxreg._sweep import grid, side_by_side
+from jaxreg._sweep import grid, processes, side_by_side
 from jaxreg._sweep.decompositions import decomposes
 from jaxreg._sweep.width import Width
 
@@ -67,15 +67,23 @@ class Runs:
         if width not in self.compiled:
             started = time.perf_counter()
             self.compiled[width] = self.lowered(width).compile()
-            self.compile_seconds[width] = time.perf_counter() - started
+            self.compile_seconds[width] = self._agreed(time.perf_counter() - started)
         started = time.perf_counter()
-        found = jax.device_get(self.compiled[width](*arguments))
-        took = time.perf_counter() - started
+        found = self._fetched(self.compiled[width](*arguments))
+        took = self._agreed(time.perf_counter() - started)
         warm, self.seconds[width] = width in self.seconds, took / count
         if not self.width.fixed and (warm or took >= TRIAL_SECONDS):
             left, most = self.points.count - rows.stop, self.chunk or self.points.count
             self.width.measured(took / count, self.compile_seconds[width], left, most)
         return jax.tree.map(lambda out: out.reshape(-1, *out.shape[2:])[:count].copy(), found)
+
+    def _fetched(self, found: Any) -> Any:
+        """Results of all devices on the host."""
+        return processes.gathered(found) if self._several else jax.device_get(found)
+
+    def _agreed(self, seconds: float) -> float:
+        """A time that every process has."""
+        return processes.slowest(seconds) if self._several else seconds
 
     def _arguments(self, rows: slice, width: int) -> tuple[Any, ...]:
         rounds = side_by_side.rounds_of(rows.stop - rows.start, width, self._devices)
@@ -106,6 +114,10 @@ class Runs:
         point = grid.size(self.points.arrays) // self.points.count
         bytes_ = round_ * (point + grid.size(self.shapes) + 1)
         return min(max(ROOM // bytes_, 1), MOST_ROUNDS)
+
+    @functools.cached_property
+    def _several(self) -> bool:
+        return processes.several(self.mesh)
 
     @property
     def _devices(self) -> int:
@@ -145,7 +157,8 @@ def _width(per_device: Any, points: int, mesh: Mesh, jaxpr: Any) -> Width:
 
 def _mesh(mesh: Mesh | None, points: int) -> Mesh:
     if mesh is None:
-        return Mesh(np.array(jax.devices()[:points]), (side_by_side.AXIS,))
+        most = len(jax.devices()) if jax.process_count() > 1 else points
+        return Mesh(np.array(jax.devices()[:most]), (side_by_side.AXIS,))
     if side_by_side.AXIS not in mesh.shape:
         raise ValueError(
             f"sweep: mesh: expected an axis named 'run', got {mesh.axis_names}; "

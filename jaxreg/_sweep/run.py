@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxreg._messages.calls import explained
-from jaxreg._sweep import chunks, grid
+from jaxreg._sweep import chunks, grid, processes
 from jaxreg._sweep.progress import Progress, reporter
 
 
@@ -110,7 +110,7 @@ def sweep(
         all they cost is a compilation each, at most a quarter of the time left. A sweep of few
         points, or of less than a few seconds, is not worth one, and keeps 1. With a number there is
         exactly one compilation.
-      mesh: devices, with an axis named ``run``; all devices of this process if None.
+      mesh: devices, with an axis named ``run``; all devices if None, those of other processes too.
       chunk: points between two returns to Python, which bounds the memory of results too; if None,
         as many as take a second and fit into 16 MiB.
       start: skip the points before this one: goes on where an earlier sweep stopped.
@@ -130,6 +130,12 @@ def sweep(
     they might wait for each other forever (jaxlib 0.10.2). So ``train`` should not vmap over large
     ones there, either.
 
+    **Several processes** (`jax.distributed`), on one host each: all of them call ``sweep`` alike,
+    with the same points. Each makes the runs of its own devices, and each is given the results of
+    all, chunk by chunk; so let process 0 alone write them: ``if jax.process_index() == 0``. When
+    one of them ends early the others fail at their next exchange, and go on with ``start=``.
+    With ``Mesh(jax.local_devices(), ("run",))`` a sweep is one process's own.
+
     Returns:
       A `Sweep`. Ctrl-C ends it early, with ``complete`` False and the chunks that are done; the one
       that was under way is run again when a sweep goes on with ``start=found.stop``.
@@ -144,6 +150,7 @@ def sweep(
     _check_width(per_device, chunk)
     _check_course(checked.count, start, keep, on_chunk)
     runs = chunks.prepare(train, checked, shared, mesh, per_device, chunk, compiler_options)
+    processes.require_agreement(runs.mesh, checked, (start, chunk))
     report, parts = reporter(progress), _Parts(runs.shapes, keep)
     stop, complete = start, False
     try:

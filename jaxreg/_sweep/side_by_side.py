@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxreg._sweep import grid
+from jaxreg._sweep import grid, processes
 
 AXIS = "run"
 ACROSS, ROWS, SHARED = PartitionSpec(AXIS), PartitionSpec(None, AXIS), PartitionSpec()
@@ -94,7 +94,10 @@ def _array(path: Any, leaf: Any) -> jax.Array:
 
 def place(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
     """A tree on the devices of a mesh."""
-    return jax.device_put(tree, NamedSharding(mesh, spec))
+    sharding = NamedSharding(mesh, spec)
+    if processes.several(mesh):
+        return jax.tree.map(lambda leaf: processes.place(leaf, sharding), tree)
+    return jax.device_put(tree, sharding)
 
 
 def described(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:

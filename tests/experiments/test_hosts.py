@@ -21,7 +21,7 @@ from experiments import records
 from experiments.config import Config, ConfigError, resolved
 from experiments.mnist import hosts
 from experiments.runs import build
-from tests.processes import Process, started
+from tests.processes import Process, free_port, started
 from tests.xla import HURRY, ONE_THREAD
 
 ROOT = Path(__file__).parents[2]
@@ -66,12 +66,6 @@ def idx(tmp_path_factory, tiny) -> str:
         (folder / f"{name}-images-idx3-ubyte").write_bytes(images)
         (folder / f"{name}-labels-idx1-ubyte").write_bytes(labels)
     return f"idx:{folder}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager
