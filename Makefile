@@ -1,6 +1,8 @@
 # make mnist    train the main job            make lint       style, types
 # make test     prove everything              make benchmark  speed, as ratios
-# make notebooks  run them
+# make notebooks  run them              make wheel      test what is installed
+# make licences   list those of all dependencies
+# make advisories FOLDER=…  known vulnerabilities of them, from a checkout of pypa/advisory-database
 # Options:      make mnist ARGS="--help"
 
 PYTHON ?= python3
@@ -8,7 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOG    := $(VENV)/setup.log
 
-.PHONY: mnist test lint format notebooks benchmark clean
+.PHONY: mnist test lint format notebooks benchmark wheel licences advisories clean
 
 mnist: $(VENV)/.experiments
 	@$(BIN)/python -m experiments.mnist $(ARGS)
@@ -27,6 +29,15 @@ notebooks: $(VENV)/.dev
 
 benchmark: $(VENV)/.benchmark
 	@$(BIN)/python -m experiments.benchmark $(ARGS)
+
+wheel:
+	@PYTHON=$(PYTHON) .ci/wheel lowest && PYTHON=$(PYTHON) .ci/wheel pinned
+
+licences: $(VENV)/.dev
+	@$(BIN)/python .ci/licences.py
+
+advisories: $(VENV)/.dev
+	@$(BIN)/python .ci/advisories.py $(FOLDER)
 
 clean:
 	rm -rf $(VENV) runs dist .pytest_cache .ruff_cache .hypothesis
