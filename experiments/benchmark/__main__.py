@@ -22,8 +22,8 @@ from experiments.provenance import PACKAGES, conditions
 from experiments.records import append, open_folder, write_config
 
 # Each is a module of the folder suites with PACKAGES and run, and draw if it has a picture.
-Suite = Literal["main", "models", "penalties", "decay", "sweep", "solve", "gpu"]
-WITH_PEERS = ("models", "solve")
+Suite = Literal["main", "models", "penalties", "decay", "sweep", "solve", "tune", "gpu"]
+WITH_PEERS = ("models", "solve", "tune")
 """Those whose peers may be installed in another environment."""
 
 
@@ -39,7 +39,9 @@ class BenchmarkConfig:
     networks against the same in PyTorch, half an hour with --repeats 2; penalties: what a penalty
     adds, in memory passes, time and compilation; decay: what decay adds to a step;
     sweep: many trainings at once against PyTorch; solve: Lasso paths against scikit-learn, celer,
-    skglm and jaxopt; gpu: main job, sweep and AdamW on an NVIDIA GPU, against PyTorch there."""
+    skglm and jaxopt; tune: λ chosen by 300 trainings, in closed form and along Lasso paths, against
+    scikit-learn and PyTorch; gpu: main job, sweep and AdamW on an NVIDIA GPU, against PyTorch
+    there."""
 
     repeats: int = 5
     """Rounds; in each, every contender runs once."""
@@ -48,8 +50,8 @@ class BenchmarkConfig:
     """One short round without a search for the peers' best settings: shows that everything runs."""
 
     peers: Path | None = None
-    """The Python interpreter in whose environment the peers of --suite models or solve are
-    installed; this one if not given."""
+    """The Python interpreter in whose environment the peers of --suite models, solve or tune (of
+    tune PyTorch alone) are installed; this one if not given."""
 
     output: Path | None = None
     """Folder of the results; runs/benchmark/TIME if not given."""
@@ -89,8 +91,8 @@ def check(config: BenchmarkConfig, packages: Sequence[str]) -> None:
         )
     if config.peers is not None and config.suite not in WITH_PEERS:
         raise ConfigError(
-            f"--peers: expected beside --suite {' or '.join(WITH_PEERS)}, got --suite "
-            f"{config.suite}; leave it out"
+            f"--peers: expected beside --suite {', '.join(WITH_PEERS[:-1])} or {WITH_PEERS[-1]}, "
+            f"got --suite {config.suite}; leave it out"
         )
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:

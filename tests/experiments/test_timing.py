@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from experiments.benchmark.__main__ import BenchmarkConfig, Suite, check
-from experiments.benchmark.suites import PEERS, decay, gpu, main, models, sweep
+from experiments.benchmark.suites import PEERS, decay, gpu, main, models, sweep, tune
 from experiments.benchmark.suites.main import read_records
 from experiments.benchmark.tables import Column, Target, as_json, table, target_table
 from experiments.benchmark.timing import Spread, Timings, interleave, run_process
@@ -196,7 +196,9 @@ def test_no_rounds_are_refused() -> None:
 
 def test_peers_elsewhere_are_for_suites_that_have_them(tmp_path: Path) -> None:
     check(BenchmarkConfig(suite="models", peers=tmp_path), [])
-    with pytest.raises(ConfigError, match="--peers: expected beside --suite models or solve, got"):
+    with pytest.raises(
+        ConfigError, match="--peers: expected beside --suite models, solve or tune, got"
+    ):
         check(BenchmarkConfig(suite="main", peers=tmp_path), [])
     with pytest.raises(ConfigError, match=r"expected torch to be installed for .*; make an"):
         models.torch_of(str(tmp_path / "python"))
@@ -233,6 +235,12 @@ def test_every_peer_is_a_program_that_is_there() -> None:
     commands += [setting for settings in sweep.PEER_SETTINGS.values() for setting in settings]
     commands += [job[0] for job in gpu.JOBS.values()]
     commands.append(models.PEER)
+    commands += [
+        Path(part).name
+        for name in (tune.SKLEARN, tune.FAST, tune.LOADER)
+        for part in tune.commands("python", "")[name]
+        if part.endswith(".py")
+    ]
     assert all((PEERS / command.split()[0]).is_file() for command in commands)
 
 

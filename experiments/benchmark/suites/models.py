@@ -108,8 +108,8 @@ def _spread(found: Spread, unit: str) -> str:
     return f"{significant(found.median)}{unit}" if alone else found.show(unit)
 
 
-def torch_of(python: str) -> str:
-    """The version of PyTorch of an interpreter.
+def torch_of(python: str, suite: str = "models") -> str:
+    """The version of PyTorch of an interpreter, for a suite.
 
     Raises:
       ConfigError: if it has none.
@@ -119,8 +119,8 @@ def torch_of(python: str) -> str:
         return run_process([python, "-c", program]).output.strip()
     except (RuntimeError, OSError):
         raise ConfigError(
-            f"--suite models: expected torch to be installed for {python}, but it is missing; make "
-            f"an environment, pip install torch, and name its Python by --peers"
+            f"--suite {suite}: expected torch to be installed for {python}, but it is missing; "
+            f"make an environment, pip install torch, and name its Python by --peers"
         ) from None
 
 

@@ -1,0 +1,303 @@
+"""Choosing λ: a grid by cross-validation, ridge regression in closed form, and the Lasso.
+
+The grid, 5 folds × 20 strengths × 3 seeds of the mission's network on 5,000 digits by Adam, is one
+process for each sample, as a user starts it: `tune.cross_validate` here, scikit-learn's
+`GridSearchCV` and loops in PyTorch with a process for each core. All have the same folds, batch
+size, epochs, learning rate and λ, and start from the same distribution; PyTorch's fast loop and
+this project draw the same numbers and make the same trainings, as the losses show. Steady are the
+trainings alone: without imports, data, starting processes (but scikit-learn's) and compilation.
+
+The closed form and the Lasso run in this process, compiled before, in float64.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from experiments.benchmark.suites import PEERS, ROOT, Recorder
+from experiments.benchmark.suites.models import torch_of
+from experiments.benchmark.tables import Column, Target, as_json, table, target_table
+from experiments.benchmark.timing import Sample, Spread, Timings, interleave, run_process
+from experiments.formatting import in_seconds, significant
+
+PACKAGES = ("sklearn",)
+CORES = os.cpu_count() or 1
+OURS, SKLEARN = "jaxreg", "scikit-learn"
+FAST, LOADER = "PyTorch, fast", "PyTorch, DataLoader"
+GRID = "5 folds × 20 strengths × 3 seeds"
+SIZES = "--examples 5000 --folds 5 --strengths 20 --seeds 3 --epochs 5"
+QUICK = "--examples 2000 --folds 5 --strengths 4 --seeds 1 --epochs 2"
+COLUMNS = (
+    Column("whole process", "process"),
+    Column("to jaxreg", "process", OURS),
+    Column("steady", "steady"),
+    Column("to jaxreg", "steady", OURS),
+    Column("least loss", "loss", unit="", decimals=4),
+    Column("greatest", "worst", unit="", decimals=4),
+)
+TARGETS = [
+    Target(measure, peer, OURS, 5.0)
+    for measure in ("process", "steady")
+    for peer in (SKLEARN, LOADER, FAST)
+]
+RIDGES = ((5000, 100), (2000, 500), (200, 2000))
+RIDGE, RIDGE_CV = "jaxreg ridge_path", "scikit-learn RidgeCV"
+LASSO = (2000, 500)
+PATHS, SOLVED, LASSO_CV = "jaxreg path, fold by fold", "jaxreg tune.solved", "scikit-learn LassoCV"
+IN_PROCESS = (Column("time", "seconds"), Column("of all cores", "cpu"))
+Contenders = Mapping[str, Callable[[], Sample]]
+
+
+def run(
+    repeats: int, quick: bool, console: Console, record: Recorder, *, peers: Path | None = None
+) -> dict[str, object]:
+    """Measures, prints the tables, and returns what is to be saved.
+
+    Args:
+      repeats: rounds, in each of which every contender runs once.
+      quick: a grid of 20 short trainings, and small linear problems: shows that it works.
+      console: where to print.
+      record: called with each sample as soon as it is there.
+      peers: the interpreter that has PyTorch; this one if None.
+
+    Raises:
+      ConfigError: if PyTorch is not installed there.
+    """
+    python = str(peers or sys.executable)
+    sizes = QUICK if quick else SIZES
+    results: dict[str, object] = {"torch": torch_of(python, "tune"), "grid": sizes}
+    grid = {name: functools.partial(_sample, c) for name, c in commands(python, sizes).items()}
+    measured = functools.partial(_measured, repeats=repeats, console=console, record=record)
+    results[GRID] = measured(GRID, grid, COLUMNS, TARGETS)
+    for size in RIDGES:
+        name = "ridge, {:,} × {:,}".format(*size)
+        target = Target("seconds", RIDGE_CV, RIDGE, 1.0)
+        columns = (*IN_PROCESS, Column("to jaxreg", "seconds", RIDGE))
+        results[name] = measured(name, ridges(*_small(size, quick)), columns, [target])
+    name = "Lasso, {:,} × {:,}".format(*LASSO)
+    columns = (*IN_PROCESS, Column("to jaxreg", "seconds", PATHS))
+    results[name] = measured(name, lassos(*_small(LASSO, quick)), columns, [])
+    return results
+
+
+def _small(size: tuple[int, int], quick: bool) -> tuple[int, int]:
+    return (size[0] // 4, size[1] // 4) if quick else size
+
+
+def _measured(
+    name: str,
+    contenders: Contenders,
+    columns: tuple[Column, ...],
+    targets: list[Target],
+    *,
+    repeats: int,
+    console: Console,
+    record: Recorder,
+) -> dict[str, object]:
+    """Samples in turns, and the tables of them."""
+
+    def on_sample(contender: str, sample: Sample) -> None:
+        record({"event": "sample", "problem": name, "contender": contender, **sample})
+        seconds = in_seconds(next(iter(sample.values())), 3)
+        console.print(f"{name}: {contender}: {seconds}", style="dim", highlight=False)
+
+    timings = interleave(contenders, repeats, on_sample=on_sample)
+    console.print(table(name, timings, columns))
+    if targets:
+        console.print(target_table(timings, targets))
+    return as_json(timings, columns, targets)
+
+
+def draw(results: Mapping[str, Any], folder: Path) -> None:
+    """Writes the tables in Markdown."""
+    (folder / "tune.md").write_text(markdown(results), encoding="utf-8")
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """A table of the grid, and one of the linear problems, in seconds; what came out beside it."""
+    grid = Timings(results[GRID]["samples"])
+    head = ["", "whole process", "to jaxreg", "steady", "to jaxreg", "least held-out loss"]
+    rows = [_grid_row(grid, name) for name in grid.samples]
+    linear = [name for name in results if name.startswith(("ridge", "Lasso"))]
+    others = [_linear_row(name, Timings(results[name]["samples"])) for name in linear]
+    return f"{_table(head, rows)}\n{_table(['', 'jaxreg', 'scikit-learn', 'chosen λ'], others)}"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
+
+
+def _grid_row(timings: Timings, name: str) -> list[str]:
+    cells = [name]
+    for measure in ("process", "steady"):
+        cells.append(timings.spread(measure, name).show(" s"))
+        cells.append(f"{significant(timings.ratio(measure, name, OURS).median)}×")
+    return [*cells, f"{timings.spread('loss', name).median:.4f}"]
+
+
+def _linear_row(name: str, timings: Timings) -> list[str]:
+    """Times in milliseconds, with what each contender is where there are several."""
+    ours = [contender for contender in timings.samples if contender.startswith("jaxreg")]
+    peer = next(contender for contender in timings.samples if contender not in ours)
+
+    def shown(contender: str) -> str:
+        values = (1e3 * value for value in timings.values("seconds", contender))
+        return Spread.of(values).show(" ms")
+
+    mine = [shown(c) + f" (`{c.split()[1]}`)" * (len(ours) > 1) for c in ours]
+    strengths = {significant(timings.spread("strength", c).median) for c in timings.samples}
+    return [name, "; ".join(mine), shown(peer), ", ".join(sorted(strengths))]
+
+
+# --- the grid ---
+
+
+def commands(python: str, sizes: str) -> dict[str, list[str]]:
+    """What each contender is started by."""
+    ours = [sys.executable, "-m", "experiments.benchmark.digits_grid"]
+    sklearn = [sys.executable, str(PEERS / "sklearn_grid.py"), "--jobs", str(CORES)]
+    torch = [python, str(PEERS / "torch_grid.py"), "--processes", str(CORES)]
+    programs = {OURS: ours, SKLEARN: sklearn, FAST: torch, LOADER: [*torch, "--loader"]}
+    return {name: [*program, *sizes.split()] for name, program in programs.items()}
+
+
+def _sample(command: list[str]) -> Sample:
+    """One whole process; the least and the greatest of the strengths' held-out losses."""
+    process = run_process(command, cwd=ROOT)
+    found = json.loads(process.output.splitlines()[-1])
+    times = {"process": process.seconds, "steady": found["seconds"]}
+    return {**times, "loss": min(found["losses"]), "worst": max(found["losses"])}
+
+
+# --- linear problems ---
+
+
+def regression(examples: int, features: int, relevant: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features and targets, float64; noise is half as large as the signal."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((examples, features))
+    w = np.zeros(features)
+    w[random.choice(features, relevant, replace=False)] = random.standard_normal(relevant)
+    noise = random.standard_normal(examples)
+    return x, x @ w + np.linalg.norm(x @ w) / np.linalg.norm(noise) / 2 * noise
+
+
+def ridges(examples: int, features: int) -> Contenders:
+    """100 strengths, chosen by leave-one-out; scikit-learn's α is nλ."""
+    from sklearn.linear_model import RidgeCV
+
+    from jaxreg import tune
+
+    x, y = regression(examples, features, features)
+    strengths = np.geomspace(1e-4, 1e2, 100)
+    given = _on_device(x, y, strengths)
+    model = RidgeCV(alphas=len(x) * strengths)
+
+    def ours() -> float:
+        return float(tune.ridge_path(*given).strength)
+
+    def theirs() -> float:
+        return float(np.asarray(model.fit(x, y).alpha_) / len(x))
+
+    return {RIDGE: functools.partial(_timed, ours), RIDGE_CV: functools.partial(_timed, theirs)}
+
+
+def lassos(examples: int, features: int) -> Contenders:
+    """Five folds, 100 strengths down to a thousandth; ½ mean squared error, no intercept."""
+    from sklearn.linear_model import LassoCV
+    from sklearn.model_selection import KFold
+
+    x, y = regression(examples, features, features // 10)
+    strengths = np.geomspace(1, 1e-3, 100) * np.max(np.abs(x.T @ y)) / len(x)
+    splits = list(KFold(5, shuffle=True, random_state=0).split(x))
+    options: dict[str, Any] = {"tol": TOLERANCE, "max_iter": 10_000, "n_jobs": CORES}
+    model = LassoCV(alphas=strengths, cv=splits, fit_intercept=False, **options)
+    ours = {
+        PATHS: functools.partial(_by_paths, x, y, strengths, splits),
+        SOLVED: functools.partial(_by_solving, _training(features), x, y, strengths, splits),
+        LASSO_CV: lambda: float(model.fit(x, y).alpha_),
+    }
+    return {name: functools.partial(_timed, choose) for name, choose in ours.items()}
+
+
+TOLERANCE = 1e-4  # of all: scores then differ by less than a thousandth of their standard error
+
+
+def _by_paths(x: np.ndarray, y: np.ndarray, strengths: np.ndarray, splits: list[Any]) -> float:
+    """A path on each fold's training examples, from one solution to the next."""
+    from jax import numpy as jnp
+
+    from jaxreg import l1, path
+
+    losses = np.zeros(len(strengths))
+    options: dict[str, Any] = {"tolerance": TOLERANCE, "degrees_of_freedom": False}
+    for kept, held in splits:
+        start, given = jnp.zeros(x.shape[1]), (jnp.asarray(x[kept]), jnp.asarray(y[kept]))
+        found = path(_half_squares, l1, start, *given, strengths=strengths, **options)
+        residuals = x[held] @ np.asarray(found.params).T - y[held][:, None]
+        losses += np.mean(residuals**2, axis=0)
+    return float(strengths[np.argmin(losses)])
+
+
+def _half_squares(w: Any, x: Any, y: Any) -> Any:
+    return 0.5 * ((x @ w - y) ** 2).mean()
+
+
+def _training(features: int) -> Any:
+    """Made once, so that it is compiled once."""
+    from jaxreg import l1, tune
+
+    def losses(w: Any, x: Any, y: Any) -> Any:
+        return 0.5 * (x @ w - y) ** 2
+
+    return tune.solved(losses, l1, np.zeros(features), tolerance=TOLERANCE)
+
+
+def _by_solving(
+    train: Any, x: np.ndarray, y: np.ndarray, strengths: np.ndarray, splits: list[Any]
+) -> float:
+    """Every strength on every fold from zero, as a sweep."""
+    from jaxreg import tune
+
+    weights = np.ones((len(splits), len(x)))
+    for row, (_, held) in zip(weights, splits, strict=True):
+        row[held] = 0
+    options: dict[str, Any] = {"folds": weights, "examples": len(x), "per_device": 1}
+    return tune.cross_validate(train, {"strength": strengths}, x, y, **options).strength
+
+
+def _on_device(*arrays: np.ndarray) -> list[Any]:
+    import jax
+
+    with jax.enable_x64(True):
+        return [jax.block_until_ready(jax.numpy.asarray(a)) for a in arrays]
+
+
+def _timed(choose: Callable[[], float]) -> Sample:
+    """What is compiled has been: the first call is not counted."""
+    import jax
+
+    with jax.enable_x64(True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of convergence, at the least strengths
+        if choose not in WARM:
+            WARM.append(choose)
+            choose()
+        started = time.perf_counter(), time.process_time()
+        strength = choose()
+        ended = time.perf_counter(), time.process_time()
+    seconds, cpu = (after - before for before, after in zip(started, ended, strict=True))
+    return {"seconds": seconds, "cpu": cpu, "strength": strength}
+
+
+WARM: list[Any] = []
