@@ -29,7 +29,6 @@ from experiments.config import TrainingConfig, resolved_training
 from experiments.data import Dataset, Split, load
 from experiments.problem import Problem
 from jaxreg import grid, tune
-from jaxreg._sweep.progress import Progress
 
 IMPORT_SECONDS = time.perf_counter() - STARTED
 LAYERS = {"fc1": (784, 128), "fc2": (128, 10)}
@@ -132,14 +131,16 @@ def chosen(options: argparse.Namespace, progress: Any = None) -> tune.Choice:
     return tune.cross_validate(trainings.losses, points, *given, folds=weights, **settings)
 
 
-def steady(progress: list[Progress]) -> float:
+def steady(done: list[tuple[int, float]]) -> float:
     """Seconds of all trainings, by the pace of those after the first that came back.
 
-    >>> steady([Progress(2, 10, 3.0, 8.0), Progress(6, 10, 7.0, 4.0), Progress(10, 10, 11.0, 0.0)])
+    ``done`` has trainings and seconds since the beginning, as often as they were known.
+
+    >>> steady([(2, 3.0), (6, 7.0), (10, 11.0)])
     10.0
     """
-    first, last = progress[0], progress[-1]
-    return (last.seconds - first.seconds) * last.total / (last.done - first.done)
+    (first, began), (last, ended) = done[0], done[-1]
+    return (ended - began) * last / (last - first)
 
 
 def arguments() -> argparse.Namespace:
@@ -155,12 +156,12 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     machine.every_device("cpu", compilation_cache=False)
-    started, progress = time.perf_counter(), []
+    started, done = time.perf_counter(), []
     digits(options.examples)
     data = time.perf_counter() - started
-    choice = chosen(options, progress.append)
+    choice = chosen(options, lambda progress: done.append((progress.done, progress.seconds)))
     times = {"import_seconds": IMPORT_SECONDS, "data_seconds": data, "search": choice.seconds}
-    times |= {"seconds": steady(progress)}
+    times |= {"seconds": steady(done)}
     print(json.dumps({**times, "losses": choice.scores.tolist()}))
 
 

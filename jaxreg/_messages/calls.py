@@ -8,6 +8,10 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, ParamSpec, TypeVar
 
+import jax
+
+from jaxreg._messages.brief import is_array
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Explanation = Callable[[tuple[Any, ...], Mapping[str, Any]], str]
@@ -43,6 +47,12 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "frozen": ("mask", "freeze", "fixed"),
     "tolerance": ("tol", "atol", "rtol", "precision"),
     "max_steps": ("max_iter", "maxiter", "max_iterations", "num_iters", "n_iter", "steps"),
+    "steps": ("max_steps", "max_iter", "maxiter", "n_steps", "iterations", "n_iter", "trials"),
+    "trials": ("n_trials", "budget", "n_iter", "max_evals", "steps"),
+    "batch": ("batch_size", "q"),
+    "batch_size": ("batch", "bs"),
+    "half": ("half_l2",),
+    "half_l2": ("half",),
     "strengths": ("lambdas", "alphas", "lambda_path", "cs", "grid"),
     "count": ("n_alphas", "n_lambdas", "nlambda", "num", "n"),
     "ratio": ("eps", "lambda_min_ratio", "min_ratio"),
@@ -52,6 +62,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "share": ("test_size", "fraction", "validation_split", "val_size", "size"),
     "seed": ("random_state", "rng", "key", "random_seed"),
     "journal": ("storage", "checkpoint", "resume", "file", "path", "log"),
+    "storage": ("journal", "checkpoint", "resume", "file", "path", "db"),
     "features": ("x", "inputs", "design", "data"),
     "targets": ("y", "labels", "outputs", "target"),
     "low": ("min", "minimum", "lower", "start"),
@@ -61,6 +72,10 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 """What an argument is called elsewhere."""
 DATA = {"features", "targets"}
 """Of these, arguments of any number that go without a name, where a function has such."""
+TAKING: dict[str, list[tuple[str, str]]] = {}
+"""By argument that goes by name: (package, name) of the functions that take it."""
+SPELLING, SIBLING = 0.6, 0.8
+"""How near to a name a keyword must be; if it is the name of another argument itself."""
 
 
 def explained(
@@ -71,6 +86,10 @@ def explained(
     ``by`` makes the message, of the positional and the named arguments, instead of `_misfit`.
     """
     signature = inspect.signature(function)
+    for parameter in signature.parameters.values():
+        place = _package(function), function.__name__
+        TAKING.setdefault(parameter.name, [])
+        TAKING[parameter.name] += [place] * (parameter.kind is parameter.KEYWORD_ONLY)
 
     @functools.wraps(function)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -106,7 +125,8 @@ def _misfit(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     if unknown := [key for key in kwargs if key not in parameters]:
         got = ", ".join(f"{key}=" for key in unknown)
         rest = positional if any(p.kind is p.VAR_POSITIONAL for p in plain) else None
-        return f"{expected}, got {got}; {_advice(name, unknown, free, rest)}"
+        given = {key: kwargs[key] for key in unknown}
+        return f"{expected}, got {got}; {_advice(function, name, given, free, rest)}"
     if len(args) > len(positional):
         needed = [n for n in named if parameters[n].default is inspect.Parameter.empty]
         beside = needed or named[: len(args) - len(positional)]
@@ -127,19 +147,49 @@ def _call(name: str, arguments: Collection[str]) -> str:
 
 
 def _advice(
-    name: str, unknown: Collection[str], free: Collection[str], before: list[str] | None
+    function: Any,
+    name: str,
+    unknown: Mapping[str, Any],
+    free: Collection[str],
+    before: list[str] | None,
 ) -> str:
     """``before`` are the arguments before those of any number, which go without a name."""
     meant = [meaning(key, free) for key in unknown]
     if all(meant):
         return f"write {', '.join(f'{key}=…' for key in meant)}"
-    if before is not None and not any(meaning(key, OTHER_NAMES.keys() - DATA) for key in unknown):
+    if others := _taking(function, unknown):
+        verb = "takes" if len(others) == 1 else "take"
+        return f"{' and '.join(others)} {verb} {', '.join(f'{key}=' for key in unknown)}"
+    if before is not None and all(map(_holds_arrays, unknown.values())):
         return f"write {_call(name, [*before, *unknown])}, without the names"
     return f"help({name.rpartition('.')[2]}) says what each is for"
 
 
+def _holds_arrays(value: Any) -> bool:
+    """Whether it may be one of the arguments of any number, which are data."""
+    return any(map(is_array, jax.tree.leaves(value)))
+
+
+def _taking(function: Any, unknown: Collection[str]) -> list[str]:
+    """The functions beside it that take all of these, if they are few."""
+    taking = [{n for p, n in TAKING.get(key, ()) if p == _package(function)} for key in unknown]
+    found = sorted(set.intersection(*taking)) if taking else []
+    return found if len(found) <= 2 else []
+
+
+def _package(function: Any) -> str:
+    """As ``jaxreg.tune``."""
+    return ".".join(function.__module__.split(".")[:2])
+
+
 def meaning(keyword: str, names: Collection[str]) -> str | None:
-    """Which of the names a keyword stands for: one that it is called elsewhere, or the nearest."""
-    known = (name for name in names if keyword.lower() in OTHER_NAMES.get(name, ()))
-    near = difflib.get_close_matches(keyword.lower(), names, n=1, cutoff=0.6)
-    return next(known, near[0] if near else None)
+    """Which of the names a keyword stands for: one that it is called elsewhere, or the nearest.
+
+    None if it is nearer to an argument of other functions: that is then what was meant.
+    """
+    word = keyword.lower()
+    known = [name for name in names if word in OTHER_NAMES.get(name, ())]
+    others = TAKING.keys() - {word}
+    cutoff = SIBLING if word in TAKING else SPELLING
+    near = difflib.get_close_matches(word, sorted({*names, *others}), n=1, cutoff=cutoff)
+    return next(iter([*known, *(name for name in near if name in names)]), None)

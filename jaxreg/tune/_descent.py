@@ -16,11 +16,13 @@ from jaxreg._sweep.grid import is_key
 from jaxreg._sweep.progress import Progress
 from jaxreg._sweep.run import sweep
 from jaxreg.tune._cross_validation import standard_errors
+from jaxreg.tune._journal import Journal, Key, point_key
 from jaxreg.tune._runs import first_of, taken
 from jaxreg.tune._validation_gradient import STRENGTH, Mode, check_differentiable, gradients_of
 
 FIRST, MOST, GROWTH, SHRINKAGE = 1.15, 2.3, 1.3, 0.4
 """Steps in log λ: the first half a decade, at most a whole one."""
+MEASURED = ("scores", "errors", "gradient")
 SETTLED = 0.03  # a step in log λ: three per cent of λ, far less than a score can tell
 
 
@@ -60,6 +62,7 @@ class Trainings:
     weights: np.ndarray
     shared: tuple[Any, ...]
     options: dict[str, Any]
+    journal: Journal
 
     @property
     def held(self) -> np.ndarray:
@@ -78,19 +81,28 @@ class Trainings:
         return taken(one, np.zeros(len(self.weights), int))
 
     def step(self, logs: np.ndarray) -> Step:
-        """Trains once on every split."""
-        both = {"point": self._points(logs), "split": np.arange(len(self.weights), dtype=np.int32)}
-        run = gradients_of(self.owner, self.train, self.mode)
-        found = sweep(run, both, self.weights, *self.shared, **self.options)
-        if not found.complete:
-            raise KeyboardInterrupt
+        """Trains once on every split, unless the journal says what came out."""
+        points = self._points(logs)
+        keys = [(point_key(points, split), split) for split in range(len(self.weights))]
+        if not all(key in self.journal.entries for key in keys):
+            self._train(points, keys)
+        found = [self.journal.entries[key] for key in keys]
         splits, errors, gradients = (
-            np.asarray(found.results[name], float) for name in ("scores", "errors", "gradient")
+            np.array([entry[name] for entry in found], float) for name in MEASURED
         )
         if len(splits) > 1:
             errors = standard_errors(splits[None], self.held, 1)
         score, gradient = (np.average(x, axis=0, weights=self.held) for x in (splits, gradients))
         return Step(logs, splits, float(score), float(errors[0]), gradient)
+
+    def _train(self, points: dict[str, Any], keys: list[Key]) -> None:
+        both = {"point": points, "split": np.arange(len(keys), dtype=np.int32)}
+        run = gradients_of(self.owner, self.train, self.mode)
+        found = sweep(run, both, self.weights, *self.shared, **self.options)
+        if not found.complete:
+            raise KeyboardInterrupt
+        columns = zip(*(found.results[name].tolist() for name in MEASURED), strict=True)
+        self.journal.add(keys, [dict(zip(MEASURED, column, strict=True)) for column in columns])
 
 
 class Rprop:

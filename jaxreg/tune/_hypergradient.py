@@ -21,6 +21,7 @@ from jaxreg.tune import _picking
 from jaxreg.tune._choice import Choice
 from jaxreg.tune._contract import examples_of
 from jaxreg.tune._descent import SETTLED, Optax, Rprop, Step, Trainings, descended
+from jaxreg.tune._journal import Journal
 from jaxreg.tune._search import splits_of
 from jaxreg.tune._validation_gradient import STRENGTH, Mode, check_mode, check_point
 
@@ -41,6 +42,7 @@ def hypergradient(
     steps: int = 30,
     optimizer: optax.GradientTransformation | None = None,
     bounds: tuple[float, float] = (1e-8, 1e4),
+    journal: Any = None,
     mesh: Mesh | None = None,
     progress: bool | Callable[[Progress], None] | None = None,
     compiler_options: Mapping[str, Any] | None = None,
@@ -88,6 +90,8 @@ def hypergradient(
       steps: at most; it ends where steps in log λ are below three per cent.
       optimizer: of optax, for log λ, such as ``optax.adam(0.3)``; then all steps are made.
       bounds: the smallest and the largest strength.
+      journal: a file in which each step is kept as it ends. The same call goes on where an earlier
+        one was stopped, and one with more steps where it ended.
       mesh: of `jaxreg.sweep`: splits are spread over devices.
       progress: True shows a line on stderr after each step; a function is called with it.
       compiler_options: of `jaxreg.sweep`.
@@ -99,7 +103,9 @@ def hypergradient(
     Raises:
       TypeError: if ``train`` does not take or return what it should; if losses are integers.
       ValueError: if a strength is not above 0; if the derivative is 0 from the start, as that of
-        0/1 errors is; if the training diverges at the start.
+        0/1 errors is; if the training diverges at the start; if the journal is none, or one of
+        other data.
+      KeyboardInterrupt: on Ctrl-C in the first step; later what is done is chosen from.
 
     References: Bengio 2000; Lorraine, Vicol & Duvenaud 2020 (arXiv:1911.02590), who show the
     overfitting; Riedmiller & Braun 1993 for Rprop.
@@ -117,7 +123,9 @@ def hypergradient(
         "mesh": mesh or Mesh(np.array(jax.devices()[: len(weights)]), (AXIS,)),
         "compiler_options": compiler_options,
     }
-    trainings = Trainings(owner, train, mode, dict(point), weights, shared, options)
+    data = weights, shared, np.frombuffer(mode.encode(), np.uint8)
+    kept = Journal(owner, journal, data if journal is not None else None)
+    trainings = Trainings(owner, train, mode, dict(point), weights, shared, options, kept)
     trainings.check(start)
     way = Rprop(limits) if optimizer is None else Optax(limits, optimizer)
     trace, stopped = descended(trainings, way, start, steps, began, reporter(progress))
@@ -219,7 +227,10 @@ def _warnings(
         found.append("the least score is at the bounds of the strengths: the best may lie beyond")
     moved = np.exp(np.abs(trace[-1].logs - trace[-2].logs).max()) if len(trace) > 1 else 1.0
     if stopped:
-        found.append(f"stopped by Ctrl-C after {len(trace)} steps")
+        found.append(
+            f"stopped by Ctrl-C after {len(trace)} steps; the same call with a journal goes on "
+            f"from there"
+        )
     elif moved > np.exp(4 * SETTLED) and not ends:
         found.append(
             f"not settled after {len(trace)} steps: the last one changed a strength by a factor of "

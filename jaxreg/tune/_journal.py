@@ -1,7 +1,8 @@
 """A file that keeps the score of every training as it ends, so that a stopped choice goes on.
 
 JSON lines: the first says for which data and splits the others are; each other line is one
-training: its point, its split, what it scored. A line that was cut off by a crash is dropped.
+training: its point, its split, what it scored, and the derivative where that is wanted. A line that
+was cut off by a crash is dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from jaxreg._sweep.grid import plain
 
 KIND = "jaxreg.tune"
 Key = tuple[str, int]
-Entry = dict[str, float]
+Entry = dict[str, Any]
 
 
 class Journal:
@@ -52,8 +53,8 @@ class Journal:
             )
         if lines[0].get("data") != data:
             raise ValueError(
-                f"{self.owner}: journal: {self.path} is of other data, splits or shared arrays; "
-                f"it is left as it is: name another, or remove it"
+                f"{self.owner}: journal: {self.path} is of other data, splits or shared arrays, or "
+                f"of another way to choose; it is left as it is: name another, or remove it"
             )
         if len(whole) < len(text):
             os.truncate(self.path, len(whole))

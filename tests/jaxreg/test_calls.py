@@ -75,6 +75,19 @@ KEYWORDS = [
     (lambda: jaxreg.elastic_net(l1=0.1), "got none for l2; write elastic_net(l1=…, l2=…)"),
     (lambda: jaxreg.huber(1.0, delta=1.0), "got delta twice; leave out one of them"),
     (lambda: jaxreg.sweep(abs), "got none for points; write sweep(train, points)"),
+    # arguments of others, however near in spelling
+    (lambda: tune.sobol(abs, None, sampler="gp"), "; bayesian takes sampler="),
+    (lambda: tune.folds(30, grow=True), "; cross_validate takes grow="),
+    (
+        lambda: tune.cross_validate(abs, {}, mode="forward"),
+        "; hypergradient and validation_gradient take mode=",
+    ),
+    (lambda: tune.random(abs, None, samplr="gp"), "; help(random) says what each is for"),
+    (
+        lambda: tune.cross_validate(abs, {}, n_jobs=2),
+        "; help(cross_validate) says what each is for",
+    ),
+    (lambda: tune.ridge_path(jnp.ones((2, 1)), jnp.ones(2), strength=[1]), "write strengths=…"),
 ]
 
 

@@ -277,21 +277,26 @@ def test_a_picture_shows_where_many_strengths_went(tmp_path):
     assert (tmp_path / "choice.png").stat().st_size > 5000
 
 
-def test_ctrl_c_loses_no_step(monkeypatch):
-    seen = []
+def test_ctrl_c_loses_no_step_and_a_journal_goes_on(monkeypatch, tmp_path):
+    trained, whole = [], descend()
+    train = _descent.Trainings._train
 
-    def interrupted(step, take=_descent.Trainings.step):
-        def next_step(self, logs):
-            seen.append(1)
-            if len(seen) == 3:
-                raise KeyboardInterrupt
-            return take(self, logs)
+    def interrupted(self, points, keys):
+        trained.append(points["strength"][0])
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        train(self, points, keys)
 
-        return next_step
-
-    monkeypatch.setattr(_descent.Trainings, "step", interrupted(None))
-    choice = descend()
-    assert (len(choice.scores), choice.warnings[-1]) == (2, "stopped by Ctrl-C after 2 steps")
+    monkeypatch.setattr(_descent.Trainings, "_train", interrupted)
+    choice = descend(journal=tmp_path / "steps.jsonl")
+    assert len(choice.scores) == 2
+    assert choice.warnings[-1].startswith("stopped by Ctrl-C after 2 steps")
+    again = descend(journal=tmp_path / "steps.jsonl")
+    assert len(trained) == 1 + len(whole.scores)  # the third twice
+    for name in ("scores", "errors", "splits", "strength", "warnings", "trainings"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+    with pytest.raises(ValueError, match="or of another way to choose; it is left as it is"):
+        descend(journal=tmp_path / "steps.jsonl", mode="forward")
 
 
 def looping(point, weights, x, y):
