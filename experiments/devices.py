@@ -21,7 +21,7 @@ from jax.sharding import PartitionSpec as P
 
 from experiments import machine
 from experiments.config import MachineConfig
-from experiments.training import Images, Order, State
+from experiments.training import Images, Order, Progress
 
 AXIS = "data"
 
@@ -40,25 +40,33 @@ class OneDevice:
         """A split of the data set, on every device."""
         return jax.tree.map(jax.device_put, images)
 
-    def start(self, state: State) -> State:
-        """A state of host arrays, on every device, in memory that may be donated."""
-        return jax.device_put(state, may_alias=False)
+    def start(self, progress: Progress) -> Progress:
+        """The progress of a training, in host arrays, on every device."""
+        return jax.device_put(progress)
 
-    def like(self, state: State) -> Any:
-        """What stands for `start` of the state when the epoch is lowered."""
-        return state
+    def like(self, progress: Progress) -> Any:
+        """What stands for `start` of it when the epoch is lowered."""
+        return progress
 
     def order(self, order: Order) -> Order:
         """The batches, each split over the devices; padded with weight 0 where that is uneven."""
         return order
 
     def jit(self, epoch: Callable[..., Any]) -> Any:
-        """epoch(state, order, train, test), ready to be lowered; it may take over the state."""
-        return jax.jit(epoch, donate_argnums=0)
+        """epoch(progress, until, order, train, test), ready to be lowered.
+
+        It takes nothing over: what it was given is the last good state if it makes a bad one, and
+        may still be on its way to a checkpoint.
+        """
+        return jax.jit(epoch)
 
     def local(self, tree: Any) -> Any:
         """What every device holds, on the first one of this process."""
         return tree
+
+    def kept(self, progress: Progress) -> Progress:
+        """The progress as a checkpoint takes it."""
+        return progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,17 +89,17 @@ class Sharded(OneDevice):
     def data(self, images: Images) -> Images:
         return place(images, self.whole)
 
-    def start(self, state: State) -> State:
-        return place(state, self.whole)
+    def start(self, progress: Progress) -> Progress:
+        return place(progress, self.whole)
 
-    def like(self, state: State) -> Any:
-        return self.start(state)
+    def like(self, progress: Progress) -> Any:
+        return self.start(progress)
 
     def order(self, order: Order) -> Order:
         return place(padded(order, self.mesh.size), self.split)
 
     def jit(self, epoch: Callable[..., Any]) -> Any:
-        return jax.jit(epoch, donate_argnums=0, out_shardings=self.whole)
+        return jax.jit(epoch, out_shardings=self.whole)
 
     def local(self, tree: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
@@ -101,8 +109,8 @@ class Sharded(OneDevice):
 class Mapped(OneDevice):
     """`pmap`: each device runs the epoch on its share, and takes the mean over all of them.
 
-    Data and order have a leading axis of devices; the state has none, and is copied to the devices
-    at the start of every epoch.
+    Data and order have a leading axis of devices; the progress has none, and is copied to the
+    devices at the start of every epoch.
     """
 
     mesh: Mesh
@@ -113,8 +121,8 @@ class Mapped(OneDevice):
         copies = (np.broadcast_to(leaf, (self.mesh.size, *leaf.shape)) for leaf in images)
         return place(Images(*copies), NamedSharding(self.mesh, P(AXIS)))
 
-    def start(self, state: State) -> State:
-        return state
+    def start(self, progress: Progress) -> Progress:
+        return progress
 
     def order(self, order: Order) -> Order:
         """Weights are as much larger as devices are many: their shares add up to a mean of one."""
@@ -126,11 +134,14 @@ class Mapped(OneDevice):
 
     def jit(self, epoch: Callable[..., Any]) -> Any:
         return jax.pmap(
-            epoch, AXIS, in_axes=(None, 0, 0, 0), out_axes=None, devices=[*self.mesh.devices]
+            epoch, AXIS, in_axes=(None, None, 0, 0, 0), out_axes=None, devices=[*self.mesh.devices]
         )
 
     def local(self, tree: Any) -> Any:
         return jax.device_get(tree)
+
+    def kept(self, progress: Progress) -> Progress:
+        return jax.device_get(progress)
 
 
 def place(tree: Any, sharding: NamedSharding) -> Any:

@@ -58,10 +58,14 @@ class Problem:
         return len(self.dataset.train.labels)
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Updates of an epoch."""
+        return training.steps_per_epoch(self.examples, self.config.batch_size)
+
+    @property
     def steps(self) -> int:
         """Updates of the whole training."""
-        config = self.config
-        return training.steps_per_epoch(self.examples, config.batch_size) * config.epochs
+        return self.steps_per_epoch * self.config.epochs
 
     @functools.cached_property
     def network(self) -> nn.Module:
@@ -112,6 +116,10 @@ class Problem:
         """The state before the first step."""
         return self.state(self.init(seed), training.key_of(seed))
 
+    def begin(self, seed: int) -> training.Progress:
+        """Likewise, at the beginning of the first epoch."""
+        return training.progress_of(self.start(seed), self.steps_per_epoch, self.weight_dtype)
+
     def state(self, params: Any, key: Any) -> training.State:
         """Likewise, with these parameters and this key."""
         return training.initial_state(params, self.optimizer, key, self.statistics)
@@ -146,9 +154,9 @@ class Problem:
         measure = training.make_evaluate(self.apply, self.dtype, self.network.at_once)
         return measure((state.params, state.statistics), test)
 
-    def epoch(self, axis: str | None = None) -> Any:
-        """epoch(state, order, train, test) → (state, metrics)."""
-        return training.make_epoch(self.step(axis), self.evaluate)
+    def epoch(self, axis: str | None = None, block: int = 1) -> Any:
+        """epoch(progress, until, order, train, test) → (progress, metrics)."""
+        return training.make_epoch(self.step(axis), self.evaluate, block)
 
 
 def check(config: TrainingConfig, dataset: Dataset) -> None:

@@ -1,8 +1,9 @@
 """One training as pure functions: state, step, epoch. Every experiment uses these.
 
-An epoch is one compiled program: a scan over batches that are gathered on the device from images
-kept as bytes, then the evaluation. The short last batch is padded with images of weight 0, so the
-scan has one shape and every image counts once.
+An epoch is one compiled program: a loop over batches that are gathered on the device from images
+kept as bytes, then the evaluation. The loop may end after any batch and go on from there, by the
+same program. The short last batch is padded with images of weight 0, so the loop has one shape and
+every image counts once.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from experiments.models.layers import Batch
 
 
 class State(NamedTuple):
-    """Everything that a training needs to go on: one pytree, so a checkpoint is one call."""
+    """Everything that the next update needs: one pytree."""
 
     params: Any
     opt_state: Any
@@ -33,6 +34,13 @@ class State(NamedTuple):
     epoch: Any  # int32, epochs finished
     step: Any  # int32, updates made
     statistics: Any  # running, of the network; {} if it has none
+
+
+class Progress(NamedTuple):
+    """A training under way, between any two updates: one pytree, which checkpoints hold."""
+
+    state: State
+    losses: Any  # float [steps], of the batches of the epoch under way, as far as they are done
 
 
 class Images(NamedTuple):
@@ -262,15 +270,46 @@ def in_pieces(
 
 
 def make_epoch(
-    step: Step, evaluate: Callable[[State, Images], tuple[Any, Any]]
-) -> Callable[[State, Order, Images, Images], tuple[State, Metrics]]:
-    """epoch(state, order, train, test) → (state, metrics): all batches, then ``evaluate``."""
+    step: Step, evaluate: Callable[[State, Images], tuple[Any, Any]], block: int = 1
+) -> Callable[[Progress, Any, Order, Images, Images], tuple[Progress, Metrics]]:
+    """epoch(progress, until, order, train, test) → (progress, metrics), of an epoch or a part.
+
+    Batches are trained from where ``progress`` is, until so many of the epoch are done. After the
+    last follows ``evaluate``; before it, the metrics are NaN. ``until`` is traced: every part is
+    the same program.
+
+    Args:
+      step: as of `make_step`.
+      evaluate: (mean cross-entropy, accuracy) of test images, of a state.
+      block: batches between two looks at whether to end. It divides both ends of every part.
+    """
     run = scan_batches(step)
 
-    def epoch(state: State, order: Order, train: Images, test: Images) -> tuple[State, Metrics]:
-        state, losses = run(state, order, train)
-        state = state._replace(epoch=state.epoch + 1)
-        return state, Metrics(jnp.mean(losses), *evaluate(state, test))
+    def epoch(
+        progress: Progress, until: Any, order: Order, train: Images, test: Images
+    ) -> tuple[Progress, Metrics]:
+        steps = len(order.indices)
+
+        def several(place: Any, progress: Progress) -> Progress:
+            first = place * block
+            cut = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, block), order)
+            state, found = run(progress.state, cut, train)
+            losses = jax.lax.dynamic_update_slice_in_dim(progress.losses, found, first, 0)
+            return Progress(state, losses)
+
+        done = progress.state.step - progress.state.epoch * steps
+        progress = jax.lax.fori_loop(done // block, until // block, several, progress)
+        ended = until == steps
+        metrics = jax.lax.cond(ended, measured, unknown, progress, test)
+        state = progress.state._replace(epoch=progress.state.epoch + ended.astype(np.int32))
+        return progress._replace(state=state), metrics
+
+    def measured(progress: Progress, test: Images) -> Metrics:
+        return Metrics(jnp.mean(progress.losses), *evaluate(progress.state, test))
+
+    def unknown(progress: Progress, test: Images) -> Metrics:
+        shapes = jax.eval_shape(measured, progress, test)
+        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
 
     return epoch
 
@@ -288,6 +327,11 @@ def initial_state(
 ) -> State:
     """The state before the first step; ``key`` as of `key_of`."""
     return State(params, tx.init(params), key, np.int32(0), np.int32(0), statistics)
+
+
+def progress_of(state: State, steps: int, dtype: Any) -> Progress:
+    """The progress of a training that is at the start of an epoch of so many batches."""
+    return Progress(state, np.zeros(steps, dtype))
 
 
 def key_of(seed: int) -> np.ndarray:

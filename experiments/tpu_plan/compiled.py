@@ -69,8 +69,8 @@ class Described(Sharded):
     def data(self, images: training.Images) -> training.Images:
         return described(images, self.whole)
 
-    def start(self, state: training.State) -> training.State:
-        return described(state, self.whole)
+    def start(self, progress: training.Progress) -> training.Progress:
+        return described(progress, self.whole)
 
     def order(self, order: training.Order) -> training.Order:
         return described(padded(order, self.mesh.size), self.split)
@@ -125,7 +125,8 @@ def version() -> str | None:
 
 def epoch_cost(config: TrainingConfig, dataset: Dataset, devices: list[Any]) -> Cost:
     """Of one epoch of the main job, its batches split over the devices."""
-    return _cost(lower_epoch(config, dataset, devices), depth=1)
+    steps = Problem(config, dataset).steps_per_epoch
+    return _cost(lower_epoch(config, dataset, devices), depth=1, rounds=steps)
 
 
 def sweep_cost(
@@ -163,8 +164,8 @@ def _cost(lowered: Any, depth: int, rounds: int | None = None) -> Cost:
 def lower_epoch(config: TrainingConfig, dataset: Dataset, devices: list[Any]) -> Any:
     """The epoch of `experiments.runs`, for a mesh of these devices."""
     problem, placement = Problem(config, dataset), Described(Mesh(np.array(devices), (AXIS,)))
-    state = problem.start(config.seed)
-    return runs.lower_epoch(problem, placement, state, *map(placement.data, problem.images()))
+    train, test = map(placement.data, problem.images())
+    return runs.lower_epoch(problem, placement, problem.begin(config.seed), train, test)
 
 
 def lower_sweep(

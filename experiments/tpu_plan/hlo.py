@@ -107,10 +107,11 @@ def _instruction(name: str, shape: str, opcode: str, argument: str, attributes: 
 def rounds_of(
     module: HloModule, computation: Computation, loop: Instruction, limit: int | None
 ) -> int | None:
-    """How often a loop goes round that counts up to a constant, or to ``limit``.
+    """How often a loop goes round that counts up to a constant, or at most if to an argument.
 
-    None if it does not. The compiler may have taken the first rounds out of a loop: then it does
-    not start at 0.
+    ``limit`` is the largest value of the argument; None if the loop does neither. The compiler may
+    have taken the first rounds out of a loop: then it does not start at 0. Where the start is an
+    argument too, the loop counts as if from 0.
     """
     if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.attributes):
         return int(known[1])  # CPU and GPU compilers write it down
@@ -124,9 +125,10 @@ def rounds_of(
         return None
     start = _source(computation, computation.lines[loop.operands[0]].operands[place])
     step = _step(body, _source(body, body.root.operands[place]), place)
-    if step is None or start.opcode != "constant":
+    if step is None or (start.opcode != "constant" and bound.opcode == "constant"):
         return None
-    return max(-(-(stop - int(start.argument)) // step), 0)
+    first = int(start.argument) if start.opcode == "constant" else 0
+    return max(-(-(stop - first) // step), 0)
 
 
 def _source(computation: Computation, name: str) -> Instruction:

@@ -66,7 +66,7 @@ def epoch_of(configs: dict[str, Config], dataset: Dataset):
             found = {name: steps[name](states[name], *batch) for name in configs}
             return {n: s for n, (s, _) in found.items()}, {n: x for n, (_, x) in found.items()}
 
-        return lambda states, order, train, _: training.scan_batches(step)(states, order, train)
+        return lambda states, _, order, *data: training.scan_batches(step)(states, order, data[0])
 
     return start, run
 
@@ -82,7 +82,7 @@ def trained(placement: devices.OneDevice, epoch, dataset) -> tuple:
     start, run, dataset = *epoch, squares(dataset)
     order = placement.order(training.epoch_order([0, 0], 0, 50, 13, np.float32))
     data = placement.data(training.Images(*dataset.train))
-    arguments = placement.start(start), order, data, data
+    arguments = placement.start(start), np.int32(0), order, data, data
     program = placement.jit(run(placement.axis)).lower(*arguments).compile(QUICKLY)
     states, losses = program(*arguments)
     found = {name: (state.params, state.statistics) for name, state in states.items()}

@@ -227,11 +227,11 @@ def test_a_state_holds_statistics_that_evaluations_use(model, wide):
 def test_a_step_keeps_every_dtype_of_its_state(model, dtype, kept, wide):
     with jax.enable_x64(dtype == "float64"):
         problem = Problem(resolved(dataclasses.replace(SMOOTHED, model=model, dtype=dtype)), wide)
-        state, order = problem.start(0), problem.order([0, 0], 0)
-        found = state.params, state.statistics
+        begun, order = problem.begin(0), problem.order([0, 0], 0)
+        found = begun.state.params, begun.state.statistics
         assert {w.dtype for w in jax.tree.leaves(found)} == {np.dtype(kept)}
-        after, _ = jax.eval_shape(problem.epoch(), state, order, *problem.images())
-        assert jax.tree.map(jnp.result_type, after) == jax.tree.map(jnp.result_type, state)
+        after, _ = jax.eval_shape(problem.epoch(), begun, np.int32(1), order, *problem.images())
+        assert jax.tree.map(jnp.result_type, after) == jax.tree.map(jnp.result_type, begun)
         logits = jax.eval_shape(problem.apply, found, jnp.asarray(wide.test.images, dtype))
         assert logits.dtype == dtype
 

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import training
+from experiments import runs, training
 from experiments.config import Config, resolved
 from experiments.forms import FORMS
 from experiments.problem import Problem
@@ -190,20 +190,34 @@ def test_order_is_a_function_of_key_and_epoch():
         assert (other != first).any()
 
 
-def test_state_is_one_tree_that_resumes_where_it_stopped(tiny):
-    """Flattened after two epochs, rebuilt, and carried on: as if never interrupted."""
+@pytest.mark.parametrize("block", [1, 2])
+def test_progress_is_one_tree_that_goes_on_after_any_update(block, tiny, monkeypatch):
+    """Cut into parts in many ways, each from a tree built anew: the same, bit by bit."""
+    monkeypatch.setattr(runs, "block_of", lambda *_: block)
     config = settings(optimizer="adam", norm="batch", dropout=0.3)
     with jax.enable_x64(True):
         run = build(config, tiny)
-        epochs = run.epochs()
-        next(epochs)
-        kept = jax.device_get(next(epochs).state)
-        finished = next(epochs).state
-        state = jax.tree.unflatten(jax.tree.structure(kept), jax.tree.leaves(kept))
-        assert (int(state.epoch), int(state.step)) == (2, 8)
-        order = training.epoch_order(state.key, int(state.epoch), 50, 16, np.float64)
-        resumed, _ = run.epoch(jax.device_put(state), order, run.train, run.test)
-    jax.tree.map(np.testing.assert_array_equal, resumed, finished)
+        *_, whole = run.parts(run.problem.begin(0), lambda done: 12)
+        for stops in ((4, 8, 10, 12), (2, 4, 6, 8, 12), (2, 4, 8, 10, 12)):
+            progress = run.problem.begin(0)
+            for stop in stops:
+                part = next(run.parts(progress, lambda _, stop=stop: stop))
+                kept = jax.device_get(part.progress)
+                progress = jax.tree.unflatten(jax.tree.structure(kept), jax.tree.leaves(kept))
+                assert (int(kept.state.epoch), int(kept.state.step)) == (stop // 4, stop)
+                assert part.ends_epoch == (stop % 4 == 0) == bool(np.isfinite(part.metrics["loss"]))
+            jax.tree.map(np.testing.assert_array_equal, part.progress, whole.progress)
+            assert part.metrics == whole.metrics
+
+
+@pytest.mark.parametrize(
+    ("steps", "places", "block"),
+    [(938, (0, 0), 14), (938, (0, 100), 2), (938, (7, 938), 7), (64, (0, 0), 4), (7, (0, 0), 1)],
+)
+def test_a_gpu_is_not_kept_waiting_after_every_batch(steps, places, block, monkeypatch):
+    assert runs.block_of(steps, *places) == 1
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert runs.block_of(steps, *places) == block
 
 
 def test_bfloat16_computes_in_bfloat16_and_keeps_parameters_in_float32(tiny):
