@@ -6,6 +6,7 @@ from the folder of another. What commands share stands beside them; an import go
 - `formatting`, `verdicts`, `provenance`, `progress`: numbers as text; marks of a yes, no or
   undecided; device, versions and command line of a run; what it says while it trains.
 - `errors`: the one for what cannot be meant.
+- `interrupts`, `ownership`: signals that ask to stop; one run in a folder.
 - `forms`: the forms of decay, a row for each, made of what `decay_form` defines.
 - `models`: the networks, a row for each.
 - `config`, `options`, `data`: settings of one training, and of the machine; options that several

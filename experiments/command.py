@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import dataclasses
+import errno
 import os
-import signal
+import shlex
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -18,27 +17,42 @@ except ModuleNotFoundError:
         'Error: expected the package tyro, which is not installed; pip install ".[experiments]"'
     )
 
+from experiments import interrupts
 from experiments.config import ConfigError
 from experiments.data import DataError
-from experiments.records import OutputError
+from experiments.records import OutputError, WriteError
 
 C = TypeVar("C")
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, FAILED, UNREAD = 2, 74, 141
+"""Exit statuses: of input that cannot be meant, of a disk that failed under way (EX_IOERR), and of
+a reader that left, as ``head`` does (128 + SIGPIPE)."""
+OF_THE_DISK = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+}
 
 
 def run_command(name: str, main: Callable[[C], None], settings: type[C]) -> None:
     """Runs ``main`` with the settings from the command line and exits with a status.
 
-    0 if all went well; 2 after one line on stderr for input that cannot be meant; 130 if
-    interrupted, once ``main`` has put on disk what it has; 75 if another process was lost.
+    0 if all went well; 2 after one line on stderr for input that cannot be meant; 74 likewise if
+    the disk fails under way; 75 if another process was lost; 130 after Ctrl-C, 143 after SIGTERM,
+    once ``main`` has put on disk what it has: see `interrupts`; 141 if nobody reads what it prints.
     """
+    interrupts.listen()
+    interrupts.goes_on(
+        f"Again: {shlex.join(['python', '-m', f'experiments.{name}', *sys.argv[1:]])}"
+    )
+    status = status_of(lambda: main(_typed(name, settings)))
+    interrupts.end(status)
+    sys.exit(status)
+
+
+def _typed(name: str, settings: type[C]) -> C:
+    """The settings from the command line."""
     if mistake := unknown_option(sys.argv[1:], settings):
-        print(f"Error: {mistake}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
-    config = tyro.cli(settings, prog=f"python -m experiments.{name}", config=_STYLE)
-    hear_every_interrupt()
-    sys.exit(status_of(lambda: main(config)))
+        raise ConfigError(mistake)
+    return tyro.cli(settings, prog=f"python -m experiments.{name}", config=_STYLE)
 
 
 ELSEWHERE = {
@@ -90,44 +104,40 @@ def status_of(work: Callable[[], None]) -> int:
     """Does the work; its exit status, once a mistake is printed."""
     try:
         work()
+        sys.stdout.flush()
+        interrupts.end(0)
+    except WriteError as error:
+        return _ended(FAILED, f"Error: {error}", interrupts.advice())
     except (ConfigError, DataError, OutputError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return _ended(BAD_INPUT, f"Error: {error}")
     except ModuleNotFoundError as error:
-        print(
-            f"Error: expected the package {error.name}, which is not installed; "
-            f'pip install ".[experiments]"',
-            file=sys.stderr,
-        )
-        return BAD_INPUT
+        missing = f"expected the package {error.name}, which is not installed"
+        return _ended(BAD_INPUT, f'Error: {missing}; pip install ".[experiments]"')
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return INTERRUPTED
+        return _ended(interrupts.status(), "Stopped.", interrupts.advice())
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BrokenPipeError:
+        _print_nowhere()
+        return _ended(UNREAD, interrupts.advice())
+    except OSError as error:
+        if error.errno not in OF_THE_DISK:
+            raise
+        _print_nowhere()
+        name = error.filename or "what is printed"
+        return _ended(FAILED, f"Error: {name}: {error.strerror}", interrupts.advice())
     return 0
 
 
-def hear_every_interrupt() -> None:
-    """Sends an interrupt again that fell where nothing can be raised.
-
-    JAX tidies up in a callback of the garbage collector. What is raised in there is printed and
-    dropped, so a Ctrl-C at that moment would leave the work running.
-    """
-    otherwise = sys.unraisablehook
-
-    def hook(unraisable: Any) -> None:
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            _thread.start_new_thread(_interrupt_soon, ())  # threading's locks may be held here
-        else:
-            otherwise(unraisable)
-
-    sys.unraisablehook = hook
+def _ended(status: int, *lines: str) -> int:
+    """The exit status, once it is said why, and how it goes on."""
+    print(*filter(None, lines), sep="\n", file=sys.stderr)
+    return status
 
 
-def _interrupt_soon() -> None:
-    time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGINT)
+def _print_nowhere() -> None:
+    """What is printed cannot be written: Python tries again at its end, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 _STYLE: Any = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)

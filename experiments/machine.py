@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 
+from experiments import interrupts
 from experiments.config import ConfigError, MachineConfig
 from experiments.provenance import hardware
 
@@ -49,6 +50,7 @@ def choose_device(config: MachineConfig, float64: bool = False) -> Any:
         raise ConfigError(_no_device(config.platform, str(error).splitlines()[0])) from None
     if config.platform not in ("auto", device.platform):
         raise ConfigError(_no_device(config.platform))
+    interrupts.renew()
     return device
 
 

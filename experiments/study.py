@@ -15,11 +15,11 @@ from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 
-from experiments.command import INTERRUPTED
+from experiments import interrupts, ownership
 from experiments.formatting import in_minutes
 from experiments.options import going_on
 from experiments.progress import Advance, progress
-from experiments.provenance import how_it_was_made
+from experiments.provenance import command_line, how_it_was_made
 from experiments.records import (
     append,
     is_finished,
@@ -88,6 +88,14 @@ def carry_out(kind: Kind, config: Any) -> None:
     """All of a study: the ``main`` of its command. Exits where it was interrupted."""
     started = time.perf_counter()
     study, parts = kind.prepare(config)
+    goes_on(kind.command, study.folder)
+    try:
+        _carried_out(kind, study, parts, started)
+    finally:
+        ownership.release(study.folder)
+
+
+def _carried_out(kind: Kind, study: Any, parts: Sequence[Any], started: float) -> None:
     console = Console()
     if is_finished(study.folder):
         kind.draw(study, parts, console, False)
@@ -98,8 +106,8 @@ def carry_out(kind: Kind, config: Any) -> None:
     append(study.folder, {"event": "stop", "finished": finished, "seconds": took})
     kind.draw(study, parts, console, True)
     if not finished:
-        print(f"Go on: python -m experiments.{kind.command} --resume {study.folder}")
-        sys.exit(INTERRUPTED)
+        print(interrupts.advice())
+        sys.exit(interrupts.status())
 
 
 def _conducted(
@@ -112,6 +120,11 @@ def _conducted(
     except KeyboardInterrupt:
         return False
     return True
+
+
+def goes_on(command: str, folder: Path) -> None:
+    """What is printed where it ends early: how it goes on."""
+    interrupts.goes_on(f"Go on: {command_line(command, {'resume': folder})}")
 
 
 # --- what its command is made of ---
@@ -176,7 +189,7 @@ def print_saved(study: Study, patterns: Sequence[str]) -> None:
     print(f"Saved {study.folder}/ ({', '.join(left)})")
 
 
-def made(kind: Kind, study: Study, rows: Mapping[str, str], command_line: str) -> dict[str, str]:
+def made(kind: Kind, study: Study, rows: Mapping[str, str], command: str) -> dict[str, str]:
     """How it was made, for pages: ``rows`` are what the study says of itself."""
     records = read(study.folder)
     runs = kind.trained(records)
@@ -184,7 +197,7 @@ def made(kind: Kind, study: Study, rows: Mapping[str, str], command_line: str) -
     return {
         "trainings": f"{len(runs):,}, {diverged:,} diverged",
         **rows,
-        **how_it_was_made(read_config(study.folder), records, command_line),
+        **how_it_was_made(read_config(study.folder), records, command),
     }
 
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from experiments import provenance
-from experiments.command import INTERRUPTED, run_command
+from experiments import interrupts, ownership, provenance
+from experiments.command import run_command
 from experiments.config import ConfigError, MachineConfig
 from experiments.data import load
 from experiments.formatting import roughly
 from experiments.provenance import changed, hardware, how_it_was_made
-from experiments.records import append, open_folder, read, read_config, write_config
+from experiments.records import append, open_folder, read, read_config, write_config, write_text
 
 if TYPE_CHECKING:
     from experiments.claims.claim import Claim
@@ -100,8 +100,9 @@ def main(config: ClaimsConfig) -> None:
         finished = False
     append(job.folder, {"event": "stop", "finished": finished, "seconds": _since(started)})
     _close(job, console)
+    ownership.release(job.folder)
     if not finished:
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupts.status())
 
 
 def check(config: ClaimsConfig) -> None:
@@ -205,7 +206,7 @@ def _close(job: Job, console: Console) -> None:
         console.print(f"Stopped before the first claim. Saved {job.folder}/ (config.json)")
         return
     facts = _facts(job, records)
-    (job.folder / "claims.md").write_text(tables.markdown(records, facts), encoding="utf-8")
+    write_text(job.folder / "claims.md", tables.markdown(records, facts))
     page.write(records, facts, note, job.folder / "report.html")
     console.print(tables.terminal(records))
     for line in (note, f"Saved {job.folder}/ ({FILES})"):

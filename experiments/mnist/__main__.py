@@ -19,7 +19,8 @@ from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-from experiments.command import INTERRUPTED, run_command  # noqa: E402
+from experiments import interrupts  # noqa: E402
+from experiments.command import run_command  # noqa: E402
 from experiments.config import Config, describe_network, describe_problem, resolved  # noqa: E402
 from experiments.data import Dataset, imports_packages, load  # noqa: E402
 from experiments.formatting import in_seconds, percent  # noqa: E402
@@ -60,7 +61,7 @@ def _work(config: Config) -> None:
         print(_header(job), flush=True)
         finished = _contrast(job) if config.contrast else _train(job, pool)
     if not finished:
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupts.status())
 
 
 def _prepare(config: Config, pool: ThreadPoolExecutor) -> Job | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.formatting import shortened
+from experiments.records import write_text
 
 FOLDER = Path(__file__).parent
 REPORT = tuple(FOLDER / name for name in ("theme.css", "tables.css", "report.css"))
@@ -60,7 +61,7 @@ def write(
 {_scripts(scripts, data) if scripts else ""}</body>
 </html>
 """
-    path.write_text(content, encoding="utf-8")
+    write_text(path, content)
 
 
 def _scripts(scripts: Sequence[Path], data: Any) -> str:

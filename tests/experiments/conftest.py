@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from experiments import interrupts
 from experiments.command import run_command
 from experiments.data import Dataset, Split
 
@@ -40,7 +41,7 @@ def refused(monkeypatch, capsys, settings_of_jax):
 
     def call(name, main, settings, *options: str) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", [name, *options])
-        with pytest.raises(SystemExit) as leaving:
+        with interrupts.restored(), pytest.raises(SystemExit) as leaving:
             run_command(name, main, settings)
         assert leaving.value.code == 2
         return capsys.readouterr()

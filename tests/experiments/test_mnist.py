@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import gzip
 import json
 import os
@@ -19,10 +18,10 @@ import numpy as np
 import pytest
 
 from experiments import machine, records
-from experiments.command import hear_every_interrupt, status_of, unknown_option
+from experiments.command import status_of, unknown_option
 from experiments.config import Config, ConfigError
 from experiments.mnist import __main__ as mnist
-from tests.processes import interruptible, module, ran, started
+from tests.processes import module, ran, started
 from tests.xla import environment_of_users
 
 pytestmark = pytest.mark.usefixtures("settings_of_jax")
@@ -190,23 +189,6 @@ def test_a_missing_package_is_named_with_its_extra(capsys):
     assert capsys.readouterr().err == (
         'Error: expected the package flax, which is not installed; pip install ".[experiments]"\n'
     )
-
-
-def test_an_interrupt_in_a_callback_that_cannot_raise_comes_again(monkeypatch):
-    def dropped(*_):
-        gc.callbacks.remove(dropped)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    def collect_and_wait():
-        gc.collect()
-        time.sleep(30)
-
-    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    hear_every_interrupt()
-    gc.callbacks.append(dropped)
-    with interruptible(), pytest.raises(KeyboardInterrupt):
-        collect_and_wait()
-    assert dropped not in gc.callbacks
 
 
 @pytest.mark.parametrize(

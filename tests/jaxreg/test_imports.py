@@ -37,7 +37,16 @@ ROOMS = {
         "__init__",  # 7: the public names
     ),
     "experiments": (
-        *("__init__", "formatting", "verdicts", "provenance", "progress", "errors"),
+        *(
+            "__init__",
+            "formatting",
+            "verdicts",
+            "provenance",
+            "progress",
+            "errors",
+            "interrupts",
+            "ownership",
+        ),
         *("decay_form", "forms", "models"),
         *("config", "options", "data", "records", "command", "study", "__main__"),
         *("training", "machine", "devices", "problem", "runs", "sweeping"),
