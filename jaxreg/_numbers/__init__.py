@@ -4,6 +4,7 @@
 - in which precision to compute, and sums of many scalars: `_dtypes`
 - norms, moduli and singular values that are finite at zero and at extreme sizes: `_norms`
 - what JAX traces, run in NumPy without compiling it: `_in_numpy`
+- the programs within what JAX traces: `_programs`
 - whether a small relative change survives rounding: `_rounding`
 """
 
@@ -32,4 +33,6 @@ from jaxreg._numbers._norms import split_as as split_as
 from jaxreg._numbers._norms import squared_modulus as squared_modulus
 from jaxreg._numbers._norms import svd as svd
 from jaxreg._numbers._norms import unsplit as unsplit
+from jaxreg._numbers._programs import Program as Program
+from jaxreg._numbers._programs import programs as programs
 from jaxreg._numbers._rounding import rounds_away as rounds_away

@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import types
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 from jax.core import eval_jaxpr
 from jax.extend import core
 
+from jaxreg import _numbers
 from jaxreg._messages.brief import is_array
 from jaxreg._solve.contracted import Contraction, contraction, evaluate
 from jaxreg._solve.layout import Static
@@ -69,7 +70,8 @@ def traced(
         return function(vector, jax.tree.unflatten(structure, filled))
 
     closed, shapes = jax.make_jaxpr(of_arrays, return_shape=True)(vector, numbers)
-    constants = tuple(id(x) for x in _constants(closed.jaxpr))
+    inner = (p for p in _numbers.programs(closed.jaxpr) if isinstance(p, core.ClosedJaxpr))
+    constants = tuple(id(x) for program in inner for x in program.consts)
     axes = contraction(closed.jaxpr, len(jax.tree.leaves(vector)))
     text = str(closed.jaxpr)
     key = _key(key) if any(word in text for word in HIDING) else None
@@ -90,15 +92,3 @@ def _key(function: Any) -> Any:
     except TypeError:
         return Static(function)
     return key
-
-
-def _constants(jaxpr: core.Jaxpr) -> Iterator[Any]:
-    """The arrays that are built into the programs within a program."""
-    for equation in jaxpr.eqns:
-        for value in equation.params.values():
-            for inner in value if isinstance(value, tuple | list) else (value,):
-                if isinstance(inner, core.ClosedJaxpr):
-                    yield from inner.consts
-                    yield from _constants(inner.jaxpr)
-                elif isinstance(inner, core.Jaxpr):
-                    yield from _constants(inner)

@@ -7,9 +7,7 @@ single matrices do not.
 
 from __future__ import annotations
 
-from typing import Any
-
-import jax
+from jaxreg import _numbers
 
 NAMES = frozenset(
     (
@@ -31,18 +29,7 @@ NAMES = frozenset(
 """Of JAX's primitives."""
 
 
-def decomposes(jaxpr: Any) -> bool:
-    """Whether one of these is anywhere in a program."""
-    return any(
-        equation.primitive.name in NAMES or any(map(decomposes, _inner(equation.params)))
-        for equation in getattr(jaxpr, "jaxpr", jaxpr).eqns
-    )
-
-
-def _inner(params: Any) -> list[Any]:
-    leaves = jax.tree.leaves(params, is_leaf=_is_jaxpr)
-    return [leaf for leaf in leaves if _is_jaxpr(leaf)]
-
-
-def _is_jaxpr(value: Any) -> bool:
-    return hasattr(value, "eqns") or hasattr(value, "jaxpr")
+def decomposes(program: _numbers.Program) -> bool:
+    """Whether one of these is anywhere in it."""
+    equations = (equation for within in _numbers.programs(program) for equation in within.eqns)
+    return any(equation.primitive.name in NAMES for equation in equations)
