@@ -1,16 +1,16 @@
-# make mnist    train the main job            make lint       style, types
-# make test     prove everything              make benchmark  speed, as ratios
-# make notebooks  run them              make wheel      test what is installed
-# make licences   list those of all dependencies
+# make mnist      train the main job      make lint       style, types
+# make test       prove everything        make benchmark  speed, as ratios
+# make notebooks  run them                make docs       the site, in site/
+# make wheel      test what is installed  make licences   list those of all dependencies
 # make advisories FOLDER=…  known vulnerabilities of them, from a checkout of pypa/advisory-database
-# Options:      make mnist ARGS="--help"
+# Options:        make mnist ARGS="--help"
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LOG    := $(VENV)/setup.log
 
-.PHONY: mnist test lint format notebooks benchmark wheel licences advisories clean
+.PHONY: mnist test lint format notebooks docs benchmark wheel licences advisories clean
 
 mnist: $(VENV)/.experiments
 	@$(BIN)/python -m experiments.mnist $(ARGS)
@@ -27,6 +27,9 @@ format: $(VENV)/.dev
 notebooks: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
 
+docs: $(VENV)/.docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet && echo "Built site/index.html"
+
 benchmark: $(VENV)/.benchmark
 	@$(BIN)/python -m experiments.benchmark $(ARGS)
 
@@ -40,7 +43,7 @@ advisories: $(VENV)/.dev
 	@$(BIN)/python .ci/advisories.py $(FOLDER)
 
 clean:
-	rm -rf $(VENV) runs dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) runs dist site .pytest_cache .ruff_cache .hypothesis
 
 # dev holds all that experiments does
 SUPERSET_dev := $(VENV)/.experiments

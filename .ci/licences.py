@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "DEPENDENCIES.md"
-EXTRAS = ("", "tune", "experiments", "tfds", "dev", "tpu", "benchmark")
+EXTRAS = ("", "tune", "experiments", "tfds", "dev", "docs", "tpu", "benchmark")
 """A package is listed with the first of them that brings it; "" is the library alone."""
 TITLES = {"": "the library"} | {extra: f"`jaxreg[{extra}]`" for extra in EXTRAS if extra}
 SPELLINGS = {

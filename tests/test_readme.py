@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
-import io
 import json
 import re
 import shlex
@@ -34,16 +32,14 @@ from experiments.statistics.resample import estimate
 from experiments.tune.describe import describe as describe_ways
 from experiments.tune.results import results as ways
 from experiments.tune.tables import rows as tune_rows
+from tests.blocks import assert_same, blocks_of, run_python
 from tests.processes import ran
 from tests.xla import environment_of_trainings
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+BLOCKS = blocks_of(TEXT)
 COMMANDS = [body for language, body in BLOCKS if language == "console"]
-NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*\.?\d*(?:e[+-]?\d+)?(?![\w])")
-ROUNDING = 1e-9
-"""Below this a number is rounding, and another machine rounds otherwise."""
 
 
 def make(command: str, *flags: str) -> list[str]:
@@ -61,32 +57,6 @@ def run(command: list[str]) -> str:
     return ran(command, env=environment).stdout
 
 
-def normal(text: str) -> list[str]:
-    """Lines that count, with times, folders, spacing and rules masked."""
-    text = re.sub(r"\d+\.\d+ s\b", "TIME", text)
-    text = re.sub(r"runs/mnist/\S+", "runs/mnist/RUN", text)
-    lines = (re.sub(r"\s+", " ", line).strip() for line in text.splitlines())
-    return [line for line in lines if line.strip("─ ")]
-
-
-def assert_same(printed: str, expected: str) -> None:
-    """Equal word for word, and number for number within half a percent.
-
-    Sums in another order, as on another processor, change the last digits of a training.
-    """
-    ours, theirs = normal(printed), normal(expected)
-    if theirs[-1] == "…":
-        theirs = theirs[:-1]
-        ours = ours[: len(theirs)]
-    assert [NUMBER.sub("N", line) for line in ours] == [NUMBER.sub("N", line) for line in theirs]
-    for ours_line, theirs_line in zip(ours, theirs, strict=True):
-        assert numbers(ours_line) == pytest.approx(numbers(theirs_line), rel=5e-3, abs=ROUNDING)
-
-
-def numbers(line: str) -> list[float]:
-    return [float(number.replace(",", "")) for number in NUMBER.findall(line)]
-
-
 @pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.splitlines()[0])
 def test_command(block):
     command, _, expected = block.removeprefix("$ ").partition("\n")
@@ -101,19 +71,7 @@ def test_shell_blocks_name_targets_that_exist():
 
 
 def test_python_blocks_print_what_the_text_blocks_say():
-    namespace: dict[str, object] = {}
-    following = [*BLOCKS[1:], ("", "")]
-    compared = 0
-    for (language, body), (next_language, expected) in zip(BLOCKS, following, strict=True):
-        if language != "python":
-            continue
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(body, "README.md", "exec"), namespace)
-        if next_language == "text":
-            assert_same(printed.getvalue(), expected)
-            compared += 1
-    assert compared == 10
+    assert run_python(BLOCKS, "README.md") == 10
 
 
 def test_the_answer_of_the_study_is_the_one_that_its_records_give():

@@ -38,7 +38,7 @@ from tests.jaxreg.audits import (
 D_AT_FIRST = 1e-6 * math.sqrt(1 - 0.999) / (1 - 0.9)
 
 
-# that is read, and what that scales with. The rows of the table in the README.
+# that is read, and what that scales with. The rows of the table in the pages.
 OPTAX = {
     "adadelta": ("coupled", RATE, "gradient"),
     "adafactor": ("decoupled", RATE, "nothing"),
@@ -103,9 +103,9 @@ def test_the_table_holds_every_optimizer_that_takes_a_weight_decay():
     assert found - {"add_decayed_weights"} == set(OPTAX)
 
 
-def test_the_table_in_the_readme_is_this_one():
-    readme = pathlib.Path(__file__).parents[2] / "README.md"
-    rows = [line.split("|")[1:3] for line in readme.read_text("utf-8").splitlines()]
+def test_the_table_in_the_pages_is_this_one():
+    page = pathlib.Path(__file__).parents[2] / "docs" / "explanation" / "optimizers.md"
+    rows = [line.split("|")[1:3] for line in page.read_text("utf-8").splitlines()]
     forms = {form for form, _, _ in OPTAX.values()}
     told = {
         name: row[1].strip()
