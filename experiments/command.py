@@ -24,35 +24,49 @@ from experiments.records import OutputError, WriteError
 
 C = TypeVar("C")
 
-BAD_INPUT, FAILED, UNREAD = 2, 74, 141
-"""Exit statuses: of input that cannot be meant, of a disk that failed under way (EX_IOERR), and of
-a reader that left, as ``head`` does (128 + SIGPIPE)."""
+BAD_INPUT, NOT_FINITE, FAILED, UNREAD = 2, 3, 74, 141
+"""Exit statuses: of input that cannot be meant, of a training whose loss is not finite, of a disk
+that failed under way (EX_IOERR), and of a reader that left, as ``head`` does (128 + SIGPIPE)."""
 OF_THE_DISK = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
 }
 
 
-def run_command(name: str, main: Callable[[C], None], settings: type[C]) -> None:
+def run_command(
+    name: str,
+    main: Callable[[C], None],
+    settings: type[C],
+    meant: Callable[[Sequence[str]], C | None] = lambda arguments: None,
+) -> None:
     """Runs ``main`` with the settings from the command line and exits with a status.
 
-    0 if all went well; 2 after one line on stderr for input that cannot be meant; 74 likewise if
-    the disk fails under way; 75 if another process was lost; 130 after Ctrl-C, 143 after SIGTERM,
-    once ``main`` has put on disk what it has: see `interrupts`; 141 if nobody reads what it prints.
+    0 if all went well; 2 after one line on stderr for input that cannot be meant; 3 if a loss was
+    not finite; 74 after one line on stderr if the disk fails under way; 75 if another process was
+    lost; 130 after Ctrl-C, 143 after SIGTERM, once ``main`` has put on disk what it has: see
+    `interrupts`; 141 if nobody reads what it prints.
+
+    Args:
+      name: of the command.
+      main: what it does.
+      settings: the dataclass of its options.
+      meant: of the command line, what options mean that are not given; None for their defaults.
     """
     interrupts.listen()
     interrupts.goes_on(
         f"Again: {shlex.join(['python', '-m', f'experiments.{name}', *sys.argv[1:]])}"
     )
-    status = status_of(lambda: main(_typed(name, settings)))
+    status = status_of(lambda: main(_typed(name, settings, meant)))
     interrupts.end(status)
     sys.exit(status)
 
 
-def _typed(name: str, settings: type[C]) -> C:
+def _typed(name: str, settings: type[C], meant: Callable[[Sequence[str]], C | None]) -> C:
     """The settings from the command line."""
     if mistake := unknown_option(sys.argv[1:], settings):
         raise ConfigError(mistake)
-    return tyro.cli(settings, prog=f"python -m experiments.{name}", config=_STYLE)
+    default = meant(sys.argv[1:])
+    given: dict[str, Any] = {} if default is None else {"default": default}
+    return tyro.cli(settings, prog=f"python -m experiments.{name}", config=_STYLE, **given)
 
 
 ELSEWHERE = {
@@ -77,6 +91,9 @@ ELSEWHERE = {
     "hidden": ("width", "units", "hidden-size", "hidden-dim"),
     "platform": ("device", "backend", "accelerator", "gpu", "cuda", "tpu", "cpu"),
     "devices": ("num-devices", "n-devices", "gpus", "chips"),
+    "checkpoint-every": ("save-every", "save-steps", "checkpoint-interval", "ckpt-every"),
+    "keep": ("max-to-keep", "keep-last", "save-total-limit"),
+    "resume": ("resume-from", "restore", "load", "checkpoint", "resume-from-checkpoint"),
     "output": ("out", "output-dir", "outdir", "save-dir", "logdir"),
     "seed": ("random-seed", "random-state"),
     "first-seed": ("seed", "random-seed", "random-state"),

@@ -171,6 +171,18 @@ class Config(MachineConfig, TrainingConfig):
     """Train every coupling of this setting from the same start on the same batches, for one epoch
     in float64, and print how far apart they end."""
 
+    checkpoint_every: int | None = None
+    """Updates after which all that the training takes to go on is saved in FOLDER/checkpoints, each
+    time and at the end. Without it, only where Ctrl-C or SIGTERM stops the training. Several
+    processes need a folder that all of them see."""
+
+    keep: int = 3
+    """Checkpoints that stay: the newest."""
+
+    resume: Path | None = None
+    """Folder of a run that was stopped, which goes on from its newest checkpoint, to the bit where
+    it would have come. Its settings hold; what it runs on may be given anew."""
+
 
 T = TypeVar("T", bound=TrainingConfig)
 
@@ -182,6 +194,7 @@ def resolved(config: Config) -> Config:
       ConfigError: if a number is out of range, or two settings contradict each other.
     """
     config = resolved_training(config)
+    _check_saving(config)
     _check_devices(config)
     _check_processes(config)
     return dataclasses.replace(config, dtype="float64" if config.contrast else config.dtype)
@@ -250,6 +263,23 @@ def _check_penalty(config: TrainingConfig) -> None:
         raise ConfigError(
             f"--coupling {form.name}: expected --penalty {' or '.join(form.penalties)}, got "
             f"{config.penalty}; the decoupled form that gives exact zeros is --coupling proximal"
+        )
+
+
+def _check_saving(config: Config) -> None:
+    for name in ("checkpoint_every", "keep"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{option(name)}: expected at least 1, got {value}")
+    if config.contrast and config.checkpoint_every is not None:
+        raise ConfigError(
+            "--checkpoint-every: expected a training, got --contrast, which compares short ones; "
+            "leave out one of them"
+        )
+    if config.resume is not None and config.output is not None:
+        raise ConfigError(
+            f"--output: expected it without --resume, which goes on in its own folder, got "
+            f"{config.output}; leave out one of them"
         )
 
 

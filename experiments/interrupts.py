@@ -85,6 +85,11 @@ def status() -> int:
     return 128 + (_state.first or signal.SIGINT)
 
 
+def asked() -> int:
+    """The number of the signal that asked to stop, also while it is `held`; 0 if none did."""
+    return _state.first
+
+
 def goes_on(advice: str) -> None:
     """What is printed where the command ends early: how it goes on."""
     _state.advice = advice

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from experiments.config import ConfigError, option
 
@@ -89,3 +91,47 @@ def going_on(given: S, content: Mapping[str, Any], around: Collection[str]) -> S
         if name in fields
     }
     return settings(**{**found, **kept, "output": None})
+
+
+def settings_of(kind: type[S], values: Any, where: str) -> S:
+    """The settings that a ``config.json`` holds; those that it lacks are the defaults.
+
+    Args:
+      kind: the dataclass of the settings.
+      values: by name, as JSON has them.
+      where: what errors begin with: the file.
+
+    Raises:
+      ConfigError: if one of them is of another type.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: expected settings by name, got {type(values).__name__}")
+    found, hints = {}, get_type_hints(kind)
+    for field in dataclasses.fields(kind):  # pyright: ignore[reportArgumentType]
+        if field.name in values:
+            value = values[field.name]
+            if not _fits(value, hints[field.name]):
+                raise ConfigError(
+                    f"{where}: expected {field.name} as the command wrote it, got {value!r}"
+                )
+            found[field.name] = _of_json(value, hints[field.name])
+    return kind(**found)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value of JSON is one of that type."""
+    kind, of = get_origin(hint), get_args(hint)
+    if kind is Literal:
+        return value in of
+    if kind in (Union, UnionType):
+        return any(_fits(value, one) for one in of)
+    if kind is tuple:
+        return isinstance(value, list) and all(_fits(item, of[0]) for item in value)
+    known = {float: (int, float), Path: (str,), NoneType: (NoneType,)}
+    return type(value) in known.get(hint, (hint,))
+
+
+def _of_json(value: Any, hint: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return Path(value) if isinstance(value, str) and Path in (hint, *get_args(hint)) else value

@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +108,29 @@ def reopen_folder(folder: Path, command: str) -> dict[str, Any]:
       OutputError: if it is no run of this command, cannot be written, or another process writes
         there.
     """
+    content, lines = run_of(folder, command), (folder / RECORDS).read_bytes()
+    try:
+        _take(folder, "--resume")
+        _mend(folder, lines)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"--resume: expected a folder that can be written, but {folder}: {error.strerror}; "
+            f"copy it to where it can"
+        ) from None
+    return content
+
+
+def run_of(folder: Path, command: str) -> dict[str, Any]:
+    """The ``config.json`` of a run.
+
+    Raises:
+      OutputError: if it is no run of this command.
+    """
     try:
         content = read_config(folder)
-        lines = (folder / RECORDS).read_bytes()
+        (folder / RECORDS).stat()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"{CONFIG}: {error}"
         raise OutputError(
@@ -122,16 +142,6 @@ def reopen_folder(folder: Path, command: str) -> dict[str, Any]:
             f"--resume: expected a run of experiments.{command}, but {folder} is one of "
             f"experiments.{content.get('command')}"
         )
-    try:
-        _take(folder, "--resume")
-        _mend(folder, lines)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"--resume: expected a folder that can be written, but {folder}: {error.strerror}; "
-            f"copy it to where it can"
-        ) from None
     return content
 
 
@@ -175,14 +185,26 @@ def append(folder: Path, *records: Mapping[str, Any]) -> None:
     Raises:
       WriteError: if the disk takes no more.
     """
-    lines = [json.dumps(_plain(record), ensure_ascii=False) + "\n" for record in records]
-    data, path = "".join(lines).encode(), folder / RECORDS
+    data, path = _lines(records).encode(), folder / RECORDS
     with interrupts.held():
         try:
             with path.open("ab", buffering=0) as file:
                 _added(file, data)
         except OSError as error:
             raise _no_room(path, error) from None
+
+
+def replace(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Leaves these lines in ``records.jsonl``, at once.
+
+    Raises:
+      WriteError: if the disk takes no more.
+    """
+    write_text(folder / RECORDS, _lines(records))
+
+
+def _lines(records: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(_plain(record), ensure_ascii=False) + "\n" for record in records)
 
 
 def _added(file: Any, data: bytes) -> None:

@@ -7,9 +7,8 @@ the equality signs in the table are computed from that.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -41,28 +40,44 @@ class Contrast:
         return self.difference <= SAME
 
 
-def contrast(config: Config, dataset: Dataset) -> Iterator[Contrast]:
+def contrast(
+    config: Config, dataset: Dataset, known: Collection[Contrast] = ()
+) -> Iterator[Contrast]:
     """Trains the couplings of a setting for one epoch each and compares them in pairs.
 
     Args:
       config: a resolved configuration, in float64; its own coupling is ignored. Adam is added to
         its optimizer, since under plain SGD most couplings are one program.
       dataset: what to train on.
+      known: contrasts that need no training.
 
     Yields:
       One contrast per optimizer and pair of couplings that the penalty has.
     """
-    optimizers = tuple(dict.fromkeys((config.optimizer, "adam")))
-    compared = pairs(config.penalty)
-    couplings = tuple(dict.fromkeys(itertools.chain(*compared)))
+    there = {(found.optimizer, found.first, found.second): found for found in known}
+    wanted = [
+        (optimizer, *pair)
+        for optimizer in dict.fromkeys((config.optimizer, "adam"))
+        for pair in pairs(config.penalty)
+    ]
+    left = [key for key in wanted if key not in there]
+    ends = dict.fromkeys((optimizer, end) for optimizer, *both in left for end in both)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        trained = {
-            (optimizer, coupling): pool.submit(_trained, config, dataset, optimizer, coupling)
-            for optimizer, coupling in itertools.product(optimizers, couplings)
-        }
-        for optimizer, (first, second) in itertools.product(optimizers, compared):
-            ends = (trained[optimizer, coupling].result() for coupling in (first, second))
-            yield Contrast(optimizer, first, second, _difference(*ends))
+        trained = {end: pool.submit(_trained, config, dataset, *end) for end in ends}
+        for key in wanted:
+            if key in there:
+                yield there[key]
+                continue
+            optimizer, *both = key
+            found = (trained[optimizer, coupling].result() for coupling in both)
+            yield Contrast(*key, _difference(*found))
+
+
+def recorded(records: Iterable[Mapping[str, Any]]) -> list[Contrast]:
+    """The contrasts among records."""
+    names = [field.name for field in dataclasses.fields(Contrast)]
+    found = (record for record in records if record["event"] == "contrast")
+    return [Contrast(*(record[name] for name in names)) for record in found]
 
 
 def _trained(config: Config, dataset: Dataset, optimizer: Any, coupling: Any) -> Any:

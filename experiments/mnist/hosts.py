@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import select
 import signal
@@ -22,10 +23,12 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+from experiments import interrupts
 from experiments.command import status_of
 from experiments.config import Config, ConfigError
 from experiments.data import Dataset
@@ -79,7 +82,7 @@ def watch(config: Config) -> int:
             process_group=0,  # Ctrl-C comes here, and is passed on once
         )
         os.close(pulse)
-        signal.signal(signal.SIGINT, lambda *_: worker.send_signal(signal.SIGINT))
+        _pass_on_signals(worker)
         status = _wait(worker, beat)
         log.seek(0)
         connected = CONNECTED in log.read()
@@ -91,6 +94,14 @@ def watch(config: Config) -> int:
         print(f"Error: expected the training to end by itself, but {name} did", file=sys.stderr)
         return 128 - status
     return status
+
+
+def _pass_on_signals(worker: subprocess.Popen[bytes]) -> None:
+    """All of them, the second too: the worker knows what to do, and this ends when it does."""
+    signal.set_wakeup_fd(-1)
+    for number in interrupts.NUMBERS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: worker.send_signal(number))
 
 
 def _wait(worker: subprocess.Popen[bytes], beat: int) -> int:
@@ -207,6 +218,32 @@ def _reach(config: Config, deadline: float) -> None:
                 f"{config.connect_timeout} s (--connect-timeout), but it cannot be reached "
                 f"({error.strerror or error}); start --process 0, and check host and port"
             ) from None
+
+
+def agreed(signal: int, length: int) -> tuple[int, int]:
+    """A signal that any process was sent, and the least of their lengths of the next part."""
+    from jax.experimental import multihost_utils
+
+    found: Any = multihost_utils.process_allgather(np.array([signal, length], np.int32))
+    return int(found[:, 0].max()), int(found[:, 1].min())
+
+
+def told(value: Any) -> Any:
+    """What process 0 says, as JSON has it, on every process."""
+    from jax.experimental import multihost_utils
+
+    text = json.dumps(value).encode()
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(len(text))))
+    ours = np.frombuffer(text[:size].ljust(size), np.uint8)
+    return json.loads(bytes(np.asarray(multihost_utils.broadcast_one_to_all(ours))))
+
+
+def see(folder: Path) -> bool:
+    """Whether every process finds the folder."""
+    from jax.experimental import multihost_utils
+
+    found: Any = multihost_utils.process_allgather(np.int32(folder.is_dir()))
+    return bool(found.all())
 
 
 def check_agreement(config: Config, dataset: Dataset) -> None:

@@ -49,7 +49,7 @@ ROOMS = {
         ),
         *("decay_form", "forms", "models"),
         *("config", "options", "data", "records", "command", "study", "__main__"),
-        *("training", "machine", "devices", "problem", "runs", "sweeping"),
+        *("checkpoints", "training", "machine", "devices", "problem", "runs", "sweeping"),
         *("axes", "curves", "page", "statistics", "paired"),
         *(
             "mnist",
