@@ -38,8 +38,17 @@ from tests.xla import environment_of_trainings
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 BLOCKS = blocks_of(TEXT)
-COMMANDS = [body for language, body in BLOCKS if language == "console"]
+COMMANDS = {
+    body: page.name
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for language, body in blocks_of(page.read_text(encoding="utf-8"))
+    if language == "console"
+}
+"""What is typed and printed, on all pages: what stands on two runs once."""
+OF_SWEEP = {"PyTorch tutorial, one model": "28", "PyTorch, torch.func.vmap": "1.8"}
+OF_PATH = {"scikit-learn lasso_path": "1.42", "celer": "0.80"}
 
 
 def make(command: str, *flags: str) -> list[str]:
@@ -71,16 +80,65 @@ def test_shell_blocks_name_targets_that_exist():
 
 
 def test_python_blocks_print_what_the_text_blocks_say():
-    assert run_python(BLOCKS, "README.md") == 10
+    assert run_python(BLOCKS, "README.md") == 4
+
+
+def test_it_is_read_in_a_few_minutes():
+    assert len(TEXT.split()) < 1800
+
+
+@pytest.mark.parametrize("text", [TEXT, CHINESE], ids=["en", "zh"])
+def test_links_lead_somewhere(text):
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        assert (ROOT / link).exists(), link
+
+
+def test_in_chinese_it_says_the_same():
+    assert blocks_of(CHINESE) == BLOCKS
+    rows, theirs = (
+        [re.findall(r"`[^`]*`|\d[\d.,]*\d|[●○]", line) for line in text.splitlines()]
+        for text in (TEXT, CHINESE)
+    )
+    for row, their_row in zip(rows, theirs, strict=True):
+        assert collections.Counter(row) == collections.Counter(their_row)
 
 
 def test_the_answer_of_the_study_is_the_one_that_its_records_give():
     folder = ROOT / "experiments" / "results" / "coupling"
     (summary,) = (r for r in records.read(folder) if r["event"] == "summary")
-    quoted = "\n".join(line[2:] for line in TEXT.splitlines() if line.startswith("> "))
-    assert quoted == "\n".join(summary["answer"])
     regimes = conclude(results(records.read(folder)))
     assert describe(regimes, [])["answer"] == summary["answer"]
+    which, a, b = (sentence for sentence in summary["answer"] if sentence)
+    assert "none is shown to be better" in which
+    assert ": tune ω" in a
+    assert ": tune λ" in b
+    for regime, answer in (("in A", a), ("in B", b)):
+        costs = re.search(r"learning rate, (.) costs (.*) in log loss, (.) (.*)\.$", answer)
+        kept, cost, other, its = costs.groups()
+        said = rf"{regime} {kept} costs {cost}( in log loss)? and {other} {its}"
+        assert re.search(said, TEXT), said
+
+
+@pytest.mark.parametrize(
+    ("suite", "place", "measure", "ours", "theirs"),
+    [
+        ("main", (), "epoch", WARM, {TUTORIAL: "16.6", "PyTorch tuned": "2.5"}),
+        ("sweep", (), "epoch", "jaxreg sweep, SGD", OF_SWEEP),
+        ("solve", ("dense, 2,000 × 5,000",), "seconds", "jaxreg path", OF_PATH),
+        ("decay", ("times",), "ms", "optax.adamw", {"adam, decoupled_decay": "1.01"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_ratios_of_times_are_those_of_the_records(suite, place, measure, ours, theirs):
+    file = ROOT / "experiments" / "results" / f"benchmark_{suite}" / "results.json"
+    found = json.loads(file.read_text(encoding="utf-8"))
+    for key in place:
+        found = found[key]
+    timings = Timings(found["samples"])
+    (row,) = (line for line in TEXT.splitlines() if all(f" {n}" in line for n in theirs.values()))
+    for peer, said in theirs.items():
+        digits = len(said.partition(".")[2])
+        assert f"{timings.ratio(measure, peer, ours).median:.{digits}f}" == said, row
 
 
 def test_the_table_of_experiments_is_what_the_records_give():
