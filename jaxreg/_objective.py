@@ -15,7 +15,13 @@ from jaxreg._penalty.penalty import Penalty
 
 
 class Parts(NamedTuple):
-    """A regularized loss taken apart: ``data`` + ``penalty`` = the total; ``aux`` of the loss."""
+    """A regularized loss taken apart: ``data`` + ``penalty`` = the total.
+
+    Attributes:
+      data: the data loss, a scalar: what models are compared by.
+      penalty: the value of the penalty, a scalar.
+      aux: what the loss returned beside its value; None without ``has_aux``.
+    """
 
     data: jax.Array
     penalty: jax.Array

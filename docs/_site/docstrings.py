@@ -15,7 +15,6 @@ NAMESPACES = ("prox", "tune", "convert", "diagnostics", "testing")
 EXAMPLE = re.compile(r"^(?P<indent> *)>>> .*\n(?:(?P=indent).*\S.*\n?)*", re.MULTILINE)
 RULE = re.compile(r"=+(?: +=+)+")
 NAME = re.compile(r"(?<!`)`([A-Za-z_][\w.]*)`(?!`)")
-NOT_OURS = re.compile(r"^ *#.*", re.MULTILINE)
 
 
 class Docstrings(griffe.Extension):
@@ -33,6 +32,8 @@ class Docstrings(griffe.Extension):
             if thing.is_attribute:
                 _take_from_class(thing)
             if thing.docstring:
+                if thing.is_function:
+                    _name_what_returns(thing)
                 thing.docstring.value = markdown(
                     thing.docstring.value, lambda name, at=thing: _found(name, at, public | inner)
                 )
@@ -64,6 +65,13 @@ def _take_from_class(attribute: Any) -> None:
         attribute.docstring = griffe.Docstring(
             of_class.value, lineno=of_class.lineno, endlineno=of_class.endlineno, parent=attribute
         )
+
+
+def _name_what_returns(function: Any) -> None:
+    """Writes the annotation before the text, whose own colons are not taken for one then."""
+    function.docstring.value = re.sub(
+        r"(?m)(?<=^Returns:\n)( +)", rf"\1{function.returns}: ", function.docstring.value
+    )
 
 
 def _fenced(found: re.Match[str]) -> str:

@@ -99,7 +99,13 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True)
 class Audit:
-    """The verdicts leaf by leaf, and what is probably not meant. Prints as a table."""
+    """The verdicts leaf by leaf, and what is probably not meant. Prints as a table.
+
+    Attributes:
+      leaves: a `LeafAudit` for each leaf, in the order of the parameters.
+      warnings: what is probably not meant: each has a ``name``, the ``leaves`` that show it and a
+        ``message`` that says what to do.
+    """
 
     leaves: tuple[LeafAudit, ...]
     warnings: tuple[Fault, ...]

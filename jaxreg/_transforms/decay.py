@@ -64,15 +64,12 @@ def decoupled_decay(
     - cautious: ``cautious=True``.
 
     "Last" has exceptions. Inside ``optax.contrib.schedule_free`` the decay belongs to the base
-    optimizer; outside it is another algorithm, with other evaluation parameters (by 0.13 after 200
-    steps down a bowl, entries up to 2). ``optax.contrib.reduce_on_plateau`` comes after the decay,
-    or does not reduce it. ``optax.MultiSteps`` goes around the whole chain, or the decay acts at
-    every micro-batch. A leaf that ``optax.set_to_zero`` holds still is moved by a decay that comes
-    later: leave it out by ``where``, or put a mask around both.
+    optimizer; ``optax.contrib.reduce_on_plateau`` comes after the decay; ``optax.MultiSteps`` goes
+    around the whole chain; a leaf that ``optax.set_to_zero`` holds still is left out by ``where``,
+    or a mask goes around both.
 
     In bfloat16 and float16, w·(1 − learning_rate·rate) may round back to w: always where the
-    product is at most eps/4 (2⁻⁹ and 2⁻¹²), for some mantissas below eps/2. Computing in float32
-    does not help, since the sum is rounded; keep the parameters in float32.
+    product is at most eps/4 (2⁻⁹ and 2⁻¹²). Keep the parameters in float32.
 
     Args:
       rate: ω ≥ 0, decay per unit of ``learning_rate``; a number, traced value or schedule.

@@ -70,11 +70,9 @@ def proximal_step(
 
         w ← argmin_v penalty(v) + ½Σ |v − (w + u)|² / P.
 
-    Its fixed points do minimise data loss + penalty: in a test with six features it ends at the
-    Lasso of scikit-learn to 1e-8, and at its zeros exactly, where the plain prox after Adam ends
-    0.57 away and without a zero. P is read from the optimizer itself, so
-    that no hyperparameter is repeated: schedules, clipping of gradients, masks and
-    ``optax.inject_hyperparams`` around Adam are included; where the learning rate is 0, nothing
+    Its fixed points do minimise data loss + penalty, with its zeros exactly. P is read from the
+    optimizer itself, so that no hyperparameter is repeated: schedules, clipping of gradients, masks
+    and ``optax.inject_hyperparams`` around Adam are included; where the learning rate is 0, nothing
     moves. Weight decay inside, as in ``optax.adamw``, stays what it is there, decoupled. Adam,
     AdamW, AdaMax, RAdam and Yogi have such a metric; with a first moment in bfloat16 it is off by
     about 2 % in the first steps.

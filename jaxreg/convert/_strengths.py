@@ -132,14 +132,24 @@ def _norm_factor(norm: Norm) -> int:
 
 
 class ElasticNetParameters(NamedTuple):
-    """scikit-learn's parametrisation: alpha·(l1_ratio·‖w‖₁ + ½(1 − l1_ratio)·‖w‖²)."""
+    """scikit-learn's parametrisation: alpha·(l1_ratio·‖w‖₁ + ½(1 − l1_ratio)·‖w‖²).
+
+    Attributes:
+      alpha: the strength of both together.
+      l1_ratio: the share of L1, between 0 and 1.
+    """
 
     alpha: Any
     l1_ratio: Any
 
 
 class ElasticNetStrengths(NamedTuple):
-    """jaxreg's: l1·Σ|w| + l2·Σ|w|², as in ``elastic_net(l1=…, l2=…)``."""
+    """jaxreg's: l1·Σ|w| + l2·Σ|w|², as in ``elastic_net(l1=…, l2=…)``.
+
+    Attributes:
+      l1: λ₁, the strength of Σ|w|.
+      l2: λ, the strength of Σ|w|².
+    """
 
     l1: Any
     l2: Any
@@ -190,7 +200,12 @@ def from_elastic_net(alpha: Any, l1_ratio: Any, *, half: bool = True) -> Elastic
 
 
 class LogisticParameters(NamedTuple):
-    """scikit-learn's parametrisation: C·Σ loss + l1_ratio·‖w‖₁ + ½(1 − l1_ratio)·‖w‖²."""
+    """scikit-learn's parametrisation: C·Σ loss + l1_ratio·‖w‖₁ + ½(1 − l1_ratio)·‖w‖².
+
+    Attributes:
+      c: what multiplies the loss, so that a large one is a weak penalty.
+      l1_ratio: the share of L1, between 0 and 1.
+    """
 
     c: Any
     l1_ratio: Any

@@ -37,7 +37,12 @@ def norms(params: Any, *, where: Any = None) -> dict[str, jax.Array]:
 
 
 class Sparsity(NamedTuple):
-    """Fractions between 0 and 1 of entries or groups: exactly zero, and zero or nearly so."""
+    """Fractions between 0 and 1 of the entries or groups of a parameter.
+
+    Attributes:
+      exact: those that are exactly zero.
+      near: those that are zero or at most 10⁻³ of the largest.
+    """
 
     exact: Any
     near: Any

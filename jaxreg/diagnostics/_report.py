@@ -19,22 +19,38 @@ from jaxreg.diagnostics import _chosen, _measures, _rotation
 
 
 class Row(NamedTuple):
-    """One parameter; None where the number was not asked for, or does not exist."""
+    """One parameter; None where the number was not asked for, or does not exist.
+
+    Attributes:
+      name: of the leaf, such as ``fc1/kernel``.
+      shape: of the leaf.
+      norm: ‖w‖.
+      zeros: the fraction of entries that are exactly zero.
+      near_zeros: the fraction that are zero or at most 10⁻³ of the largest.
+      stable_rank: ‖W‖_F²/σ₁², the mean over leading axes.
+      grad_norm: ‖g‖.
+      update: ‖w − w₀‖/‖w₀‖.
+      angle: ∠(w, w₀) in radians.
+    """
 
     name: str
     shape: tuple[int, ...]
-    norm: float  # ‖w‖
-    zeros: float  # fraction of entries that are exactly zero
-    near_zeros: float  # fraction that are zero or at most 10⁻³ of the largest
-    stable_rank: float | None  # ‖W‖_F²/σ₁², the mean over leading axes
-    grad_norm: float | None  # ‖g‖
-    update: float | None  # ‖w − w₀‖/‖w₀‖
-    angle: float | None  # ∠(w, w₀) in radians
+    norm: float
+    zeros: float
+    near_zeros: float
+    stable_rank: float | None
+    grad_norm: float | None
+    update: float | None
+    angle: float | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The measures of every parameter: ``rows`` of `Row`; prints as a table."""
+    """The measures of every parameter; prints as a table.
+
+    Attributes:
+      rows: a `Row` for each, in the order of the leaves.
+    """
 
     rows: tuple[Row, ...]
 
