@@ -97,6 +97,7 @@ def conduct(
             seconds += part.seconds
             course.wrong = part.not_finite
             if course.wrong is not None:
+                _take_last_good(run, course, course.wrong)
                 break
             course.progress, course.done, course.saved = part.progress, part.last, False
             if part.ends_epoch:
@@ -112,3 +113,12 @@ def conduct(
             save()
         if keeper is not None:
             keeper.wait()
+
+
+def _take_last_good(run: Run, course: Course, wrong: int) -> None:
+    """Makes the updates again until the last whose parameters had a finite loss in the next."""
+    last = (wrong - 2) // run.block * run.block
+    if last > course.done:
+        part = next(run.parts(course.progress, lambda _: last))
+        if part.not_finite is None:
+            course.progress, course.done, course.saved = part.progress, part.last, False

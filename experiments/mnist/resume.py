@@ -98,3 +98,18 @@ def latest(config: Config, folder: Path, say: Callable[[str], None]) -> Checkpoi
             f"{ours[name]}); name the folder that they were made in"
         )
     return found
+
+
+def restored(checkpoint: Checkpoint, like: Any) -> Any:
+    """What a checkpoint holds, as ``like``.
+
+    Raises:
+      ConfigError: if it is of another training.
+    """
+    try:
+        return checkpoint.restore(like)
+    except ValueError as error:
+        raise ConfigError(
+            f"--resume: expected the state of this training in {checkpoint.folder}, but: {error}; "
+            f"resume with the data and the version of the program that it was made with"
+        ) from None

@@ -17,10 +17,11 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import machine, records
+from experiments import checkpoints, machine, records
 from experiments.command import status_of, unknown_option
-from experiments.config import Config, ConfigError
+from experiments.config import Config, ConfigError, resolved
 from experiments.mnist import __main__ as mnist
+from experiments.problem import Problem
 from tests.processes import module, ran, started
 from tests.xla import environment_of_users
 
@@ -110,11 +111,22 @@ def test_contrast_finds_which_forms_are_one_program(idx, tmp_path, capsys):
     assert re.search(r"^SGD +in loss = add_decayed_weights\(0\.2\) +max \|Δw\|", printed, re.M)
 
 
-def test_diverged_training_is_said_and_recorded(idx, tmp_path, capsys):
+def test_a_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_good_state(
+    idx, tiny, tmp_path, capsys
+):
     config = Config(data=idx, epochs=3, output=tmp_path / "run", compilation_cache=False)
-    mnist.main(dataclasses.replace(config, learning_rate=1e4, strength=1e3, batch_size=4))
-    assert "The loss is not finite: try --learning-rate 1000" in capsys.readouterr().out
-    assert records.read(tmp_path / "run")[-1]["loss"] == "nan"
+    with pytest.raises(SystemExit) as leaving:
+        mnist.main(dataclasses.replace(config, learning_rate=1e4, strength=1e3, batch_size=4))
+    assert leaving.value.code == 3
+    assert (
+        f"The loss is not finite at update 4: try --learning-rate 1000; {tmp_path}/run/checkpoints"
+        f"/2 holds update 2, the last good one\n"
+    ) in capsys.readouterr().out
+    kept = checkpoints.newest(tmp_path / "run" / "checkpoints", print)
+    good = Problem(resolved(Config(batch_size=4)), tiny).begin(0)
+    state = kept.restore(good).state
+    assert int(state.step) == 2
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
 
 
 @pytest.mark.parametrize(
