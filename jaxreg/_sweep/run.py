@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import jax
@@ -262,11 +262,20 @@ def _check_train(train: Any) -> None:
         raise TypeError(
             f"sweep: expected a function train(point, *shared), got {train!r}; points come second"
         )
-    if not isinstance(train, Hashable):
+    if not is_hashable(train):
         raise TypeError(
             f"sweep: expected a train that can be hashed, got a {type(train).__name__}; wrap it: "
             f"def train(point, *shared): …, its arrays among the shared ones"
         )
+
+
+def is_hashable(train: Any) -> bool:
+    """Whether programs can be kept by it; modules of Equinox, which hash their arrays, cannot."""
+    try:
+        hash(train)
+    except TypeError:
+        return False
+    return True
 
 
 def _check_width(per_device: Any, chunk: Any) -> None:

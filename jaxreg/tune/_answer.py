@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg.tune import _picking, _samplers
+from jaxreg.tune import _picking, _samplers, _warnings
 from jaxreg.tune._choice import Choice
 from jaxreg.tune._cross_validation import standard_errors
 from jaxreg.tune._space import Space
@@ -47,7 +47,10 @@ def chosen_from(
         chosen=chosen,
         method=_method(sampler, trainings.weights),
         interval=_interval(space, candidates["strength"], scores, errors, eps),
-        warnings=tuple(_warnings(study, space, candidates, scores, splits, chosen, stopped)),
+        warnings=(
+            *_warned(study, space, candidates, scores, splits, chosen, stopped),
+            *_warnings.few(_warnings.held_out(trainings.weights)),
+        ),
         is_trace=True,
         splits=splits,
         study=study.optuna,
@@ -91,7 +94,7 @@ def _method(sampler: Any, weights: np.ndarray) -> str:
     return f"{_samplers.METHODS.get(name, f'Optuna’s {name}')}, {every}"
 
 
-def _warnings(
+def _warned(
     study: Study, space: Space, candidates: Mapping[str, np.ndarray], scores: np.ndarray,
     splits: np.ndarray, chosen: int, stopped: bool,
 ) -> list[str]:  # fmt: skip
@@ -104,7 +107,10 @@ def _warnings(
     if count := int(_diverged(study.ended, splits).any(axis=1).sum()):
         found.append(f"{count} of {len(scores)} trials diverged and are left out")
     if not stopped and study.running:
-        found.append(f"{study.running} trials still run in other processes and are left out")
+        others = "1 trial still runs in another process and is"
+        if study.running > 1:
+            others = f"{study.running} trials still run in other processes and are"
+        found.append(f"{others} left out")
     whole = scores[~np.isnan(scores)]
     if len(whole) > 1 and not np.ptp(whole):
         found.append("all trials score the same: does train use point['strength']?")

@@ -40,11 +40,13 @@ def strengths(
       An array of shape (count,), or (count + 1,) with ``zero``, increasing.
 
     Raises:
-      ValueError: if not 0 < low < high, both finite, or ``count`` is below 2.
+      ValueError: if not 0 < low < high, both finite and within what the precision holds, or
+        ``count`` is below 2.
     """
     low, high = (_numbers.positive(f"strengths: {n}", x) for n, x in (("low", low), ("high", high)))
     if not float(low) < float(high):
         raise ValueError(f"strengths: expected low < high, got {low:g} and {high:g}")
+    require_held("strengths", [low, high])
     if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 2:
         raise ValueError(f"strengths: count: expected an integer of at least 2, got {brief(count)}")
     series = np.geomspace(float(low), float(high), count)
@@ -142,4 +144,18 @@ def checked_strengths(owner: str, strengths: Any) -> np.ndarray:
         )
     for number in series:
         _numbers.checked(f"{owner}: strength", number.item())
+    require_held(f"{owner}: strength", series)
     return series
+
+
+def require_held(name: str, numbers: Any) -> None:
+    """Raises for numbers that would become infinite, or 0, in the precision of JAX."""
+    dtype = dtypes.canonicalize_dtype(np.float64)
+    limits, array = np.finfo(dtype), np.abs(np.asarray(numbers, np.float64))
+    lost = (array != 0) & ((array < limits.tiny) | (array > limits.max))
+    if np.any(lost):
+        raise ValueError(
+            f"{name}: expected 0, or numbers from {limits.tiny:.1e} to {limits.max:.1e}, which "
+            f"{dtype} holds, got {array[lost].flat[0]:g}; scale the loss, or compute in float64: "
+            f'jax.config.update("jax_enable_x64", True)'
+        )

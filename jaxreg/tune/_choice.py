@@ -131,7 +131,11 @@ def _summary(choice: Choice) -> str:
         low, high = choice.interval
         within = f" (within one standard error of the least: {low:.3g} to {high:.3g})"
     cost = f"{choice.trainings:,} trainings, " if choice.trainings else ""
-    some = f"{shown} of {count:,} candidates shown" if shown < count else f"{count:,} candidates"
+    some = (
+        f"{shown} of {count:,} candidates shown"
+        if shown < count
+        else f"{count:,} candidates"[: None if count > 1 else -1]
+    )
     return (
         f"strength {_number(choice.strength)}{within} by {choice.method}; "
         f"{some}, {cost}{choice.seconds:.2g} s"

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 
 from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
+from jaxreg._sweep.run import is_hashable
 
 EXPECTED = "train(point, weights, *shared) that returns the losses of all examples"
 
@@ -89,6 +90,11 @@ def check_train(owner: str, train: Any, point: Any, examples: int, shared: tuple
     """
     if not callable(train):
         raise TypeError(f"{owner}: expected {EXPECTED}, got {brief(train)}")
+    if not is_hashable(train):
+        raise TypeError(
+            f"{owner}: expected a train that can be hashed, got {brief(train)}; wrap it: "
+            f"def train(point, weights, *shared): …, its arrays among the shared ones"
+        )
     weights = jax.ShapeDtypeStruct((examples,), dtypes.canonicalize_dtype(np.float64))
     _check_arguments(owner, train, (point, weights, *shared))
     try:

@@ -99,7 +99,8 @@ def cross_validate(
     Returns:
       A `Choice`, whose ``splits`` are the scores by fold. Its warnings say if trainings diverged
       (their candidates are left out), if the least score is at the rim, if the losses are the same
-      in all folds or at all strengths, which a mistake in ``train`` makes them.
+      in all folds or at all strengths, which a mistake in ``train`` makes them, or if fewer than
+      ten examples are held out.
 
     Raises:
       TypeError: if ``train`` does not take or return what it should, or looks at values.
@@ -157,6 +158,7 @@ class _Judged:
     errors: np.ndarray
     folds: int
     repeats: int
+    held: int
 
     @property
     def eps(self) -> float:
@@ -173,6 +175,7 @@ class _Judged:
         warned = list(_warnings.of(self.candidates, self.runs, rim))
         if not warned:
             warned = _rim.limited(rule, strengths[chosen], strengths[alike[chosen]])
+        warned += _warnings.few(self.held)
         every = f"{self.folds} folds" if self.folds > 1 else "one split"
         again = f" repeated {self.repeats} times" if self.repeats > 1 else ""
         return Choice(
@@ -207,7 +210,8 @@ def _judged(
     errors = standard_errors(splits, held, repeats)
     if folds == 1:
         errors = np.sqrt(np.mean(candidates.mean(runs.errors**2), axis=1))
-    return _Judged(candidates, runs, splits, scores, errors, folds, repeats)
+    counted = folds, repeats, _warnings.held_out(weights)
+    return _Judged(candidates, runs, splits, scores, errors, *counted)
 
 
 def standard_errors(splits: np.ndarray, held: np.ndarray, repeats: int) -> np.ndarray:

@@ -17,15 +17,14 @@ from jaxreg._messages.brief import brief, is_optimizer
 from jaxreg._messages.calls import explained
 from jaxreg._sweep.progress import Progress, reporter
 from jaxreg._sweep.side_by_side import AXIS
-from jaxreg.tune import _picking
+from jaxreg.tune import _picking, _warnings
+from jaxreg.tune._candidates import require_held
 from jaxreg.tune._choice import Choice
 from jaxreg.tune._contract import examples_of
 from jaxreg.tune._descent import SETTLED, Optax, Rprop, Step, Trainings, descended
 from jaxreg.tune._journal import Journal
 from jaxreg.tune._search import splits_of
 from jaxreg.tune._validation_gradient import STRENGTH, Mode, check_mode, check_point
-
-FEW = 10  # held-out examples for each strength: with fewer the strengths fit them
 
 
 @explained
@@ -144,6 +143,7 @@ def _start(owner: str, strength: Any) -> np.ndarray:
             f"{owner}: strength: expected numbers > 0 to start from, which have logarithms, got "
             f"{strength!r}"
         )
+    require_held(f"{owner}: strength", array)
     return np.log(array)
 
 
@@ -151,6 +151,7 @@ def _limits(owner: str, bounds: Any, start: np.ndarray) -> tuple[float, float]:
     if not isinstance(bounds, tuple | list) or len(bounds) != 2:
         raise ValueError(f"{owner}: bounds: expected (low, high), got {brief(bounds)}")
     low, high = (float(_numbers.positive(f"{owner}: bounds", bound)) for bound in bounds)
+    require_held(f"{owner}: bounds", [low, high])
     if not low < high:
         raise ValueError(f"{owner}: bounds: expected low < high, got {low:g} and {high:g}")
     if np.any(start < np.log(low) - 1e-9) or np.any(start > np.log(high) + 1e-9):
@@ -196,7 +197,7 @@ def _choice(
         chosen=chosen,
         method=f"hypergradient ({trainings.mode}), {_of_splits(trainings.weights)}",
         interval=interval if is_scalar else None,
-        warnings=tuple(_warnings(trace, trainings, way, stopped, chosen)),
+        warnings=tuple(_warned(trace, trainings, way, stopped, chosen)),
         is_trace=True,
         splits=splits,
     )
@@ -206,13 +207,13 @@ def _of_splits(weights: np.ndarray) -> str:
     return f"{len(weights)} folds" if len(weights) > 1 else "one split"
 
 
-def _warnings(
+def _warned(
     trace: list[Step], trainings: Trainings, way: Any, stopped: bool, chosen: int
 ) -> list[str]:
     found = []
     count = trace[0].logs.size
-    held = int(np.any(trainings.weights == 0, axis=0).sum())
-    if count > 1 and FEW * count > held:
+    held = _warnings.held_out(trainings.weights)
+    if count > 1 and _warnings.FEW * count > held:
         found.append(
             f"{count} strengths were fitted to {held} held-out examples, which overfits them: the "
             f"score is too good, and a single strength may be better; share strengths, hold out "
@@ -236,4 +237,4 @@ def _warnings(
             f"not settled after {len(trace)} steps: the last one changed a strength by a factor of "
             f"{moved:.2g}; make more, or start from the strength that was chosen"
         )
-    return found
+    return [*found, *_warnings.few(held)]

@@ -23,7 +23,7 @@ class Scored:
 
     Attributes:
       scores: the mean loss of the held-out examples.
-      errors: its standard error over these examples: deviation / √(how many).
+      errors: its standard error over these examples: deviation / √(how many); NaN of one.
       overall: the mean loss of all examples: the same in every split if the weights are not used.
       seconds: wall time, compilation included.
       compile_seconds: of the compilation; 0 if the same trainings have run before.
@@ -98,7 +98,7 @@ def _tables(journal: Journal, keys: list[Key], splits: int) -> dict[str, np.ndar
     found = [journal.entries[key] for key in keys]
     names = ("scores", "errors", "overall")
     table = np.array([[entry[name] for name in names] for entry in found])
-    table[~np.isfinite(table).all(axis=1)] = np.nan
+    table[~np.isfinite(table[:, [0, 2]]).all(axis=1)] = np.nan
     return {name: column.reshape(-1, splits) for name, column in zip(names, table.T, strict=True)}
 
 
@@ -116,9 +116,9 @@ def _run_of(train: Callable[..., Any]) -> Callable[..., dict[str, jax.Array]]:
 
 
 def measured(losses: jax.Array, held: jax.Array) -> dict[str, jax.Array]:
-    """The mean of the held-out losses, its standard error, and the mean of all."""
+    """The mean of the held-out losses, its standard error (NaN of a single one), that of all."""
     score, count = weighted_mean(losses, held), jnp.sum(held)
-    variance = jnp.sum(held * (losses - score) ** 2) / jnp.maximum(count - 1, 1)
+    variance = jnp.sum(held * (losses - score) ** 2) / jnp.where(count > 1, count - 1, jnp.nan)
     return {"scores": score, "errors": jnp.sqrt(variance / count), "overall": jnp.mean(losses)}
 
 

@@ -13,6 +13,7 @@ from jaxreg import _numbers
 from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._sweep.grid import grid, is_key
+from jaxreg.tune._candidates import require_held
 from jaxreg.tune._runs import taken
 
 AVERAGED = ("seed", "key")
@@ -77,6 +78,7 @@ def _range(owner: str, low: Any, high: Any, *, log: bool) -> Range:
         )
     if not ends[0] < ends[1]:
         raise ValueError(f"{owner}: expected low < high, got {low!r} and {high!r}")
+    require_held(owner, ends)
     return Range(*ends, log=log)
 
 

@@ -93,7 +93,7 @@ class Study:
         return found
 
     def _counted(self) -> list[Any]:
-        """Trials that have ended or will: those of which a point was drawn."""
+        """Trials that have ended or will."""
         trials = self.optuna.get_trials(deepcopy=False)
         return [trial for trial in trials if _counts(trial, self.distributions)]
 
@@ -117,9 +117,15 @@ def _is_worse(note: Any, best: Any) -> bool:
 
 
 def _counts(trial: Any, distributions: Any) -> bool:
-    if trial.state.name == "RUNNING" and PROCESS not in trial.user_attrs:
-        return time.time() - trial.datetime_start.timestamp() < PATIENCE
-    return trial.state.name != "FAIL" and set(distributions) <= set(trial.params)
+    """Whether it has a point, or is being given one."""
+    whole = set(distributions) <= set(trial.params)
+    if trial.state.name == "RUNNING" and not (whole and PROCESS in trial.user_attrs):
+        return not _is_gone(trial) and _age(trial) < PATIENCE
+    return trial.state.name != "FAIL" and whole
+
+
+def _age(trial: Any) -> float:
+    return time.time() - trial.datetime_start.timestamp()
 
 
 def process() -> str:
@@ -137,14 +143,18 @@ def _ended(trial: Any) -> bool:
 
 
 def _is_left_behind(trial: Any, limit: float) -> bool:
-    """Whether the process that began a trial is gone, or is this one, or takes far too long."""
-    owner = trial.user_attrs.get(PROCESS)
-    if trial.state.name != "RUNNING" or owner is None:
+    """Whether the process that trained it is gone, or takes far too long."""
+    if trial.state.name != "RUNNING" or not trial.params or PROCESS not in trial.user_attrs:
         return False
+    return _is_gone(trial) or _age(trial) > limit
+
+
+def _is_gone(trial: Any) -> bool:
+    """Whether the process that began it has ended, as far as is known, or is this one."""
+    owner = trial.user_attrs.get(PROCESS, "")
     host, _, number = owner.rpartition(":")
-    if owner == process() or time.time() - trial.datetime_start.timestamp() > limit:
-        return True
-    return host == socket.gethostname() and not _is_alive(int(number))
+    ended = host == socket.gethostname() and not _is_alive(int(number))
+    return owner == process() or ended
 
 
 def _is_alive(number: int) -> bool:

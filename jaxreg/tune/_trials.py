@@ -70,7 +70,7 @@ def trained(trainings: Trainings, study: Study, batch: list[Any]) -> None:
         if not batch:
             return
     for trial in batch:
-        study.tell(trial, notes[trial.number], means[trial.number])
+        study.tell(trial, _in_json(notes[trial.number]), means[trial.number])
 
 
 def _mean(note: dict[str, list[float]], held: np.ndarray) -> float:

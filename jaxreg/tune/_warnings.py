@@ -10,6 +10,24 @@ from jaxreg.tune._candidates import Candidates
 from jaxreg.tune._rim import Rim
 from jaxreg.tune._runs import Scored
 
+FEW = 10
+"""Held-out examples, for each strength that they choose: with fewer it is chance, or fits them."""
+
+
+def held_out(weights: np.ndarray) -> int:
+    """How many examples are, in one split or another."""
+    return int(np.any(weights == 0, axis=0).sum())
+
+
+def few(held: int) -> Iterator[str]:
+    """The warning that a score is of hardly any examples."""
+    if held < FEW:
+        what = "1 example is" if held == 1 else f"{held} examples are"
+        yield (
+            f"only {what} held out, in all splits together: what scores best is mostly chance; "
+            f"hold out more, or every example in turn (folds=5)"
+        )
+
 
 def of(candidates: Candidates, runs: Scored, rim: Rim | None) -> Iterator[str]:
     """The warnings of a curve, in words."""

@@ -169,6 +169,17 @@ def test_mistakes_of_a_training_and_rims_are_warned_of(mode, message):
     assert f"warning: {choice.warnings[0]}" in repr(choice)
 
 
+@pytest.mark.parametrize(
+    ("held", "message"), [(1, "1 example is held"), (9, "9 examples are held")]
+)
+def test_a_split_that_holds_hardly_anything_out_is_warned_of(held, message):
+    weights = np.ones((1, 40))
+    weights[0, :held] = 0
+    choice = validate(folds=weights)
+    assert f"only {message} out, in all splits together" in choice.warnings[-1]
+    assert np.isnan(choice.errors).all() == (choice.interval is None) == (held == 1)
+
+
 def test_two_strengths_of_which_one_is_zero_have_no_step_to_grow_by():
     choice = validate(FALLING, [0.0, 1e-3], grow=True)
     assert len(choice.scores) == 2
@@ -267,12 +278,15 @@ def test_a_file_that_is_no_journal_or_of_other_data_is_left_alone(tmp_path):
 
 # --- what is refused ---
 
+HUGE = {"strength": [1.0, 1e39]}
 NEGATIVE, MISSING = {"strength": [-1.0, 1.0]}, {"strength": [np.nan, 1.0]}
 REFUSED = [
     (lambda: tune.cross_validate(ridge, [0.1, 1.0], X, Y), TypeError, "a dictionary of arrays"),
     (lambda: tune.cross_validate(ridge, {"lam": [1.0]}, X, Y), TypeError, "with a strength"),
     (lambda: tune.cross_validate(ridge, NEGATIVE, X, Y), ValueError, "finite number ≥ 0, got -1"),
     (lambda: tune.cross_validate(ridge, MISSING, X, Y), ValueError, "finite number ≥ 0, got nan"),
+    (lambda: tune.cross_validate(ridge, HUGE, X, Y), ValueError, "float32 holds, got 1e.39"),
+    (lambda: tune.ridge_path(X, Y, [1e-42]), ValueError, "float32 holds, got 1e-42"),
     (lambda: tune.cross_validate(ridge, {"strength": []}, X, Y), ValueError, "strengths, got none"),
     (lambda: tune.cross_validate(ridge, {"strength": 1.0}, X, Y), ValueError, "of one length"),
     (lambda: validate(strengths=[0.1]), ValueError, "several candidates to choose between, got 1"),
