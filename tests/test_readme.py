@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 import re
 import shlex
@@ -272,7 +273,8 @@ def test_what_the_guide_for_contributors_names_is_there():
     named = re.findall(r"`((?:[\w.]+/)*(?:\w+\.py|\w+/))`", text)
     assert len(named) >= 40
     # a file beside one that was named, or whose place the sentence gives, stands without folder
-    files = [path.relative_to(ROOT) for path in ROOT.glob("*/**/*.py") if ".venv" not in path.parts]
+    paths = itertools.chain(ROOT.glob("*/**/*.py"), ROOT.glob("docs/**/*.md"))
+    files = [path.relative_to(ROOT) for path in paths if ".venv" not in path.parts]
     inner = {"/".join(path.parts[-n:]) for path in files for n in range(1, len(path.parts) + 1)}
     folders = {
         f"{'/'.join(parent.parts[-n:])}/"
