@@ -101,13 +101,15 @@ def latest(config: Config, folder: Path, say: Callable[[str], None]) -> Checkpoi
 
 
 def restored(checkpoint: Checkpoint, like: Any) -> Any:
-    """What a checkpoint holds, as ``like``.
+    """What a checkpoint holds, as ``like``, in host arrays.
 
     Raises:
       ConfigError: if it is of another training.
     """
+    import jax
+
     try:
-        return checkpoint.restore(like)
+        return checkpoint.restore(jax.device_get(like))
     except ValueError as error:
         raise ConfigError(
             f"--resume: expected the state of this training in {checkpoint.folder}, but: {error}; "
