@@ -76,9 +76,12 @@ def printed(output: dict[str, Any]) -> str:
 
 
 def mathematics(source: str) -> str:
-    """LaTeX as MathML, which browsers draw by themselves."""
+    """LaTeX as MathML, which browsers draw by themselves.
+
+    A paragraph that began with ``<math>`` would be taken for raw HTML.
+    """
     source = BLOCK.sub(lambda tex: f'<div class="math">{mathml(tex[1], "block")}</div>', source)
-    return INLINE.sub(lambda tex: mathml(tex[1], "inline"), source)
+    return INLINE.sub(lambda tex: f"<span>{mathml(tex[1], 'inline')}</span>", source)
 
 
 def mathml(tex: str, display: str) -> str:
