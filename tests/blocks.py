@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
+import sys
 from collections.abc import Sequence
 
 import pytest
+
+from tests.processes import ran
+from tests.xla import environment_of_trainings
 
 Block = tuple[str, str]
 """The language that a block names, and its lines."""
@@ -36,6 +41,27 @@ def run_python(blocks: Sequence[Block], name: str) -> int:
             assert_same(printed.getvalue(), expected)
             compared += 1
     return compared
+
+
+def run_console(block: str) -> None:
+    """Runs a command of ``make``; it prints what the lines below it say."""
+    command, _, expected = block.removeprefix("$ ").partition("\n")
+    assert_same(run(make(command)), expected)
+
+
+def make(command: str, *flags: str) -> list[str]:
+    """``make …`` in the environment of this test, whatever it was set up with."""
+    program, *arguments = shlex.split(command, comments=True)
+    assert program == "make"
+    stamps = [f"-o{sys.prefix}/.{extra}" for extra in ("experiments", "dev")]
+    return [program, "--no-print-directory", f"VENV={sys.prefix}", *stamps, *flags, *arguments]
+
+
+def run(command: list[str]) -> str:
+    # not those of the `make test` that this may run in: its ARGS would be passed on
+    ours = environment_of_trainings().items()
+    environment = {name: value for name, value in ours if "MAKE" not in name and name != "ARGS"}
+    return ran(command, env=environment).stdout
 
 
 def normal(text: str) -> list[str]:

@@ -16,7 +16,7 @@ import pytest
 import jaxreg
 from experiments import records
 from jaxreg._messages.names import NAMESPACES
-from tests.blocks import blocks_of, run_python
+from tests.blocks import blocks_of, run_console, run_python
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -105,6 +105,16 @@ def test_blocks_print_what_stands_below_them(page):
     assert run_python(blocks, page) == shown > 0
 
 
+COMMANDS = [
+    body for text in TEXTS.values() for language, body in blocks_of(text) if language == "console"
+]
+
+
+@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.splitlines()[0])
+def test_command(block):
+    run_console(block)
+
+
 def test_every_wish_of_the_readme_has_a_page():
     rows = re.findall(r"^\| (.*) \| (`.*) \|$", TEXTS["how-to/index.md"], re.MULTILINE)
     wishes = {re.sub(r"\[(.*)\]\(.*\)", r"\1", wish): write for wish, write in rows}
@@ -130,6 +140,11 @@ def test_links_lead_somewhere(page):
     for name in re.findall(r"\]\[(jaxreg[\w.]*)\]", prose(TEXTS[page])):
         owner, _, _ = name.rpartition(".")
         assert name in NAMES or name in NAMESPACES or owner in NAMES, name
+
+
+def test_no_other_kind_of_block_escapes():
+    languages = {language for text in TEXTS.values() for language, _ in blocks_of(text)}
+    assert languages <= {"python", "text", "console", "sh"}
 
 
 def test_every_page_is_in_the_menu():

@@ -7,7 +7,6 @@ import itertools
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +32,7 @@ from experiments.statistics.resample import estimate
 from experiments.tune.describe import describe as describe_ways
 from experiments.tune.results import results as ways
 from experiments.tune.tables import rows as tune_rows
-from tests.blocks import assert_same, blocks_of, run_python
-from tests.processes import ran
-from tests.xla import environment_of_trainings
+from tests.blocks import assert_same, blocks_of, make, run, run_console, run_python
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,25 +49,9 @@ OF_SWEEP = {"PyTorch tutorial, one model": "28", "PyTorch, torch.func.vmap": "1.
 OF_PATH = {"scikit-learn lasso_path": "1.42", "celer": "0.80"}
 
 
-def make(command: str, *flags: str) -> list[str]:
-    """``make …`` in the environment of this test, whatever it was set up with."""
-    program, *arguments = shlex.split(command, comments=True)
-    assert program == "make"
-    stamps = [f"-o{sys.prefix}/.{extra}" for extra in ("experiments", "dev")]
-    return [program, "--no-print-directory", f"VENV={sys.prefix}", *stamps, *flags, *arguments]
-
-
-def run(command: list[str]) -> str:
-    # not those of the `make test` that this may run in: its ARGS would be passed on
-    ours = environment_of_trainings().items()
-    environment = {name: value for name, value in ours if "MAKE" not in name and name != "ARGS"}
-    return ran(command, env=environment).stdout
-
-
 @pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.splitlines()[0])
 def test_command(block):
-    command, _, expected = block.removeprefix("$ ").partition("\n")
-    assert_same(run(make(command)), expected)
+    run_console(block)
 
 
 def test_shell_blocks_name_targets_that_exist():
