@@ -19,6 +19,8 @@ more than all that it is asked.
              further; `Fault`; `Audit`, with its table.
 `black_box`  An optimizer as arrays in, updates out: traced with its learning rate, or made for each
              rate, or run eagerly, whichever works first. Counts in its state may be set forward.
+`shapes`     The shapes that it is asked for, so cut that any number of parameters fits.
+`arrays`     Random directions, and what is looked for in the updates of one leaf.
 `probes`     The questions to all leaves at once (`Probe`: size of the gradients, place of the
              parameters, counts), each asked once; and the searches by bisection for the gradients
              that cancel the decay and for the values towards which parameters are drawn.

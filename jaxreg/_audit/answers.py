@@ -13,15 +13,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg._audit.arrays import along, first_with_update
 from jaxreg._audit.black_box import Arrays
-from jaxreg._audit.probes import (
-    NEAR,
-    Place,
-    Probe,
-    Probes,
-    along,
-    first_with_update,
-)
+from jaxreg._audit.probes import NEAR, Place, Probe, Probes
 from jaxreg._audit.record import Form, LeafAudit, text
 
 TOLERANCE = 1e-5
@@ -187,9 +181,17 @@ class Answers:
 
     @functools.cached_property
     def is_linear(self) -> bool:
-        """Whether the updates without gradients are −c·W, and twice that at 2W."""
+        """Whether the updates without gradients are −c·W, and twice that at 2W.
+
+        Nothing at W is in proportion to it only if there is nothing at −W either: all entries of a
+        small leaf may have the sign that a constraint allows.
+        """
         near, far = (self.alone_at(s * self.unclipped) for s in (1.0, 2.0))
-        return self.is_uniform(near) and self.is_doubled(near, far)
+        return (
+            self.is_uniform(near)
+            and self.is_doubled(near, far)
+            and (size(near) > 0 or self.is_still)
+        )
 
     @property
     def degree(self) -> float | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from jaxreg._audit.answers import TOLERANCE, Answers, size
-from jaxreg._audit.probes import LARGE, SMALL, Probe, along, first_with_update
+from jaxreg._audit.arrays import along, first_with_update
+from jaxreg._audit.probes import LARGE, SMALL
 from jaxreg._audit.record import LeafAudit, text
 
 BESIDE = "−c·w with and without gradients, no memory"
@@ -22,11 +23,9 @@ def projection(answers: Answers) -> LeafAudit | None:
     place = next((p for p in places if size(answers.alone_at(p))), None)
     if place is None or answers.has_memory:
         return None
-    moved = answers.probes.updates(Probe(place=place))
-    step = first_with_update(moved[answers.index])
-    landed = [w + u[step] for w, u in zip(answers.probes.placed(place), moved, strict=True)]
-    again = answers.probes.without_gradients_at(landed)[answers.index]
-    if size(again) > TOLERANCE * size(moved[answers.index]):
+    moved = answers.alone_at(place)
+    again = answers.probes.from_where_it_lands(place, first_with_update(moved))[answers.index]
+    if size(again) > TOLERANCE * size(moved):
         return None
     return answers.found("proximal", "a projection or a hard threshold: moves once, then stays")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from jaxreg._messages.brief import is_array
 from jaxreg._numbers import in_numpy, is_numeric
 
 Arrays = list[np.ndarray]  # one a parameter, of shape (steps, size) or (size,)
+Shapes = list[tuple[int, ...]]
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ class Optimizer:
       params: what it updates; the values do not matter.
       steps: how many updates it is asked for.
       arguments: further arguments of ``update``.
-      longest: the size to which longer dimensions of the parameters are cut.
+      cut: makes other shapes of theirs, with as many axes, in which they are asked for.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class Optimizer:
         params: Any,
         steps: int = 4,
         arguments: Any = None,
-        longest: float = math.inf,
+        cut: Callable[[Shapes], Shapes] = lambda shapes: shapes,
     ):
         leaves = _trees.leaves(params)
         self.make, self.steps, self.arguments = make, steps, dict(arguments or {})
         self.others = [None if leaf.is_parameter else leaf.value for leaf in leaves]
         self.leaves = [leaf for leaf in leaves if leaf.is_parameter]
         self.structure = jax.tree.structure(params)
-        self.shapes = [tuple(min(n, longest) for n in leaf.value.shape) for leaf in self.leaves]
+        self.shapes = cut([tuple(leaf.value.shape) for leaf in self.leaves])
         self.dtypes = [_probing_dtype(leaf.value.dtype) for leaf in self.leaves]
         self.way: Way | None = None
 

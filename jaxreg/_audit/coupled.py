@@ -92,8 +92,8 @@ def _both(answers: Answers, rates: np.ndarray) -> LeafAudit | None:
     """Decay c·w beside the step as well as d·w in a gradient that momentum holds on to."""
     if not answers.is_linear_in_gradients:
         return None
-    ones, place = [np.ones_like(w) for w in answers.probes.directions], answers.unclipped
-    pulled = answers.to(Probe(place=place), pull=ones) / place
+    place = answers.unclipped
+    pulled = answers.to(Probe(place=place), pull=answers.probes.ones) / place
     under = rates - answers.rates(pulled)  # of the gradient W alone
     columns = np.stack([under, np.ones_like(under)], axis=1)
     (d, c), *_ = np.linalg.lstsq(columns, rates, rcond=None)

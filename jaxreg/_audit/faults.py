@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg._audit.answers import TOLERANCE, Answers, size
-from jaxreg._audit.probes import UNDER_GRADIENT, Probe, along
+from jaxreg._audit.arrays import along
+from jaxreg._audit.probes import UNDER_GRADIENT, Probe
 from jaxreg._audit.record import Fault, LeafAudit, text
 from jaxreg._numbers import rounds_away
 from jaxreg._select import select
@@ -39,7 +40,8 @@ def _find(leaves: Leaves, frozen: Any) -> Iterator[Fault]:
     yield from _no_weights([leaf for leaf in leaves if leaf[0].decays])
     still = [] if frozen is None else _selected(frozen, leaves)
     yield from _faults("frozen", _moves, still)
-    moving = [leaf for leaf in leaves if leaf not in still]
+    held = set(map(id, still))
+    moving = [leaf for leaf in leaves if id(leaf) not in held]
     yield from _faults("ascends", _ascends, moving, as_one=True)
     yield from _stuck(leaves[0][1])
 
@@ -223,7 +225,7 @@ def _moves(found: LeafAudit, answers: Answers) -> str | None:
 
 def _passes_gradients(answers: Answers) -> bool:
     """Whether each update is the gradient itself."""
-    gradients = answers.probes.gradients(UNDER_GRADIENT)[answers.index]
+    gradients = answers.probes.gradient(UNDER_GRADIENT, answers.index)
     return size(answers.step - gradients) <= TOLERANCE * size(gradients)
 
 
@@ -232,7 +234,7 @@ def _ascends(_: LeafAudit, answers: Answers) -> str | None:
     probe = Probe(gradient=1.0, place=0.0, constant=True)
     steps = answers.to(probe)
     steps = steps[np.any(steps, axis=1)]
-    gradient = answers.probes.gradients(probe)[answers.index][0]
+    gradient = answers.probes.gradient(probe, answers.index)[0]
     lengths = np.sqrt(along(steps, steps) * along(gradient, gradient))
     if not (steps.size and np.all(along(steps, gradient) > UPHILL * lengths)):
         return None

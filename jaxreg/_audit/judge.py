@@ -135,7 +135,11 @@ def _largest_after(probes: Probes, count: int, gradient: float) -> Arrays:
 
 def _moves_after(probes: Probes, count: int) -> np.ndarray:
     """Which steps under gradients have an update, after ``count`` of them."""
-    return np.any([largest > 0 for largest in _largest_after(probes, count, 1.0)], axis=0)
+
+    def make() -> np.ndarray:
+        return np.any([largest > 0 for largest in _largest_after(probes, count, 1.0)], axis=0)
+
+    return probes.once(("moves", count), make)
 
 
 def _counts(probes: Probes) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxreg._audit.arrays import drawn, first_with_update, narrow
 from jaxreg._audit.black_box import Arrays, Optimizer, Reply
 
 Place = float | tuple[float, ...]  # the same at all steps, or one a step
@@ -81,7 +82,7 @@ class Probes:
     counts: Counts = ()
 
     def __post_init__(self) -> None:
-        self.directions = [_narrow(w) for w in self.drawn(salt=0)]
+        self.directions = [narrow(w) for w in self.drawn(salt=0)]
         self.centre = self.centre or [np.zeros_like(w) for w in self.directions]
         self.kept: dict[Any, Any] = {}
 
@@ -93,17 +94,17 @@ class Probes:
     def drawn(self, salt: int) -> Arrays:
         """Random arrays, one a parameter; the same for the same ``salt``."""
         rows = zip(self.optimizer.shapes, self.optimizer.dtypes, strict=True)
-        return [_drawn(shape, dtype, (i, salt)) for i, (shape, dtype) in enumerate(rows)]
+        return [drawn(shape, dtype, (i, salt)) for i, (shape, dtype) in enumerate(rows)]
 
     # --- questions ---
 
     def updates(self, probe: Probe, pull: Arrays | None = None) -> Arrays:
-        """What is answered, asked for once and kept: see `ask`."""
+        """What is answered, asked for once and kept: see `ask`. A pull is known as an object."""
         return self.reply(probe, pull).updates
 
     def reply(self, probe: Probe, pull: Arrays | None = None) -> Reply:
-        key = probe, pull and b"".join(p.tobytes() for p in pull)
-        return self.once(key, lambda: self.ask(probe, pull))
+        kept = self.once((probe, id(pull)), lambda: (pull, self.ask(probe, pull)))
+        return kept[1]  # kept beside the pull, so that no other one is given its id
 
     def ask(self, probe: Probe, pull: Arrays | None = None) -> Reply:
         """What is answered to a probe; ``pull · place · W`` is taken from the gradients."""
@@ -118,13 +119,27 @@ class Probes:
 
     def own_way(self, place: float) -> Arrays:
         """The updates that the parameters follow under gradients, from ``place`` on."""
-        return self._asked(self.gradients(UNDER_GRADIENT), None, self.placed(place)).updates
+
+        def make() -> Arrays:
+            return self._asked(self.gradients(UNDER_GRADIENT), None, self.placed(place)).updates
+
+        return self.once(("own way", place), make)
 
     def without_gradients_at(self, params: Arrays) -> Arrays:
         """The updates at any parameters."""
         zeros = [np.zeros((self.optimizer.steps, w.size), w.dtype) for w in params]
         start = self.centre if self.starts_at_centre else params
         return self._asked(zeros, params, start).updates
+
+    def from_where_it_lands(self, place: float, step: int) -> Arrays:
+        """The updates without gradients at the parameters that one of the updates leads to."""
+
+        def make() -> Arrays:
+            moved = self.updates(Probe(place=place))
+            landed = [w + u[step] for w, u in zip(self.placed(place), moved, strict=True)]
+            return self.without_gradients_at(landed)
+
+        return self.once(("lands", place, step), make)
 
     def _asked(
         self, gradients: Arrays, params: Arrays | None, start: Arrays, counts: Counts = ()
@@ -140,12 +155,16 @@ class Probes:
 
     def gradients(self, probe: Probe) -> Arrays:
         """The random gradients of a probe, of shape (steps, size) each."""
-        steps = range(probe.steps or self.optimizer.steps)
+        return [self.gradient(probe, i) for i in range(len(self.directions))]
+
+    def gradient(self, probe: Probe, index: int) -> np.ndarray:
+        """Those of one leaf."""
         new = not probe.constant and probe.only is None
-        rows = [self._random[t if new else 0] for t in steps]
-        sizes = [probe.gradient * (probe.only in (None, t)) for t in steps]
-        each = zip(*rows, strict=True)
-        return [np.stack([s * g for s, g in zip(sizes, leaf, strict=True)]) for leaf in each]
+        sizes = [
+            (t if new else 0, probe.gradient * (probe.only in (None, t)))
+            for t in range(probe.steps or self.optimizer.steps)
+        ]
+        return np.stack([s * self._random[t][index] for t, s in sizes])
 
     @functools.cached_property
     def _random(self) -> list[Arrays]:
@@ -188,7 +207,11 @@ class Probes:
         """Those that tick set to ``count``."""
         return tuple((k, count) for k in self.ticking) if count else ()
 
-    # --- searches ---
+    # --- pulls, and searches for them ---
+
+    @functools.cached_property
+    def ones(self) -> Arrays:
+        return [np.ones_like(w) for w in self.directions]
 
     @functools.cached_property
     def cancelling_rates(self) -> Arrays:
@@ -268,26 +291,3 @@ def _bisect(flipped: Callable[[Arrays], Arrays], low: Arrays, high: Arrays) -> A
         low = [np.where(t, a, m) for t, a, m in zip(turned, low, middle, strict=True)]
         high = [np.where(t, m, b) for t, m, b in zip(turned, middle, high, strict=True)]
     return [(a + b) / 2 for a, b in zip(low, high, strict=True)]
-
-
-def first_with_update(updates: np.ndarray) -> int:
-    return int(np.argmax(np.abs(updates).max(axis=1, initial=0.0) > 0))
-
-
-def along(updates: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Re⟨w, u⟩ of every update. Not by BLAS, whose threads wait for each other on small arrays."""
-    return np.sum(np.real(updates * np.conj(w)), axis=-1)
-
-
-def _narrow(array: np.ndarray) -> np.ndarray:
-    """Rounded to what float32 holds."""
-    dtype = np.complex64 if np.iscomplexobj(array) else np.float32
-    return array.astype(dtype).astype(array.dtype)
-
-
-def _drawn(shape: tuple[int, ...], dtype: Any, seed: tuple[int, int]) -> np.ndarray:
-    rng, size = np.random.default_rng(seed), int(np.prod(shape))
-    sign = rng.choice([-1.0, 1.0], size)
-    if dtype == np.complex128:
-        sign = np.exp(1j * rng.uniform(0, 2 * np.pi, size))
-    return rng.uniform(0.5, 1.5, size) * sign

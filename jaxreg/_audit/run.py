@@ -10,7 +10,7 @@ from typing import Any
 import optax
 
 from jaxreg import _trees
-from jaxreg._audit import black_box, faults, in_loss
+from jaxreg._audit import black_box, faults, in_loss, shapes
 from jaxreg._audit.judge import answers_of, judged
 from jaxreg._audit.record import Audit, LeafAudit
 from jaxreg._audit.scaling import scaled
@@ -18,7 +18,6 @@ from jaxreg._messages.brief import brief, is_optimizer, is_tree
 from jaxreg._messages.calls import explained
 
 LEARNING_RATES = (1e-3, 2e-3)
-LONGEST = 160  # above the 128 from which adafactor and galore treat a dimension as large
 
 
 @explained
@@ -35,9 +34,10 @@ def audit(
     """Asks an optimizer what it does to weights: which form of decay, how strong, on which leaves.
 
     The optimizer is a black box: it is given gradients and parameters of the auditor's choice, of
-    the shapes of ``params`` (dimensions above 160 cut to that, if it lets them be) and in float64,
-    and judged by its updates alone. No list of names is consulted, no class of a state: wrapped
-    and home-made optimizers are judged alike.
+    the shapes of ``params`` and in float64, and judged by its updates alone. Dimensions above 160
+    are cut to that, and to less where leaves are many, if the optimizer lets them be: so an audit
+    takes some gigabyte at most, however many parameters there are. No list of names is consulted,
+    no class of a state: wrapped and home-made optimizers are judged alike.
 
     What updates do not show is not claimed. For plain SGD coupled and decoupled decay are one
     program. Whether decay scales with the learning rate takes two optimizers: give
@@ -189,12 +189,14 @@ def _parameters_alone(params: Any) -> Any:
 def _cut_or_whole(make: Any, params: Any, steps: int, arguments: Any, rates: Any) -> faults.Leaves:
     """With large dimensions cut first, then, where it holds arrays of their shapes, as they are."""
     whole = black_box.Optimizer(make, params, steps, arguments)
-    cut = black_box.Optimizer(make, params, steps, arguments, LONGEST)
+    cut = black_box.Optimizer(make, params, steps, arguments, shapes.cut)
     try:
         return _leaf_by_leaf(cut, rates)
-    except black_box.CallError:
+    except black_box.CallError as error:
         if cut.shapes == whole.shapes:
             raise
+        if shapes.numbers(whole.shapes) > shapes.MOST:
+            raise black_box.CallError(f"{error} (of parameters {shapes.TOLD})") from error
         return _leaf_by_leaf(whole, rates)
 
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxreg._audit.answers import TINY, Answers, power, size
-from jaxreg._audit.probes import Counts, Probe, along
+from jaxreg._audit.arrays import along
+from jaxreg._audit.probes import Counts, Probe
 from jaxreg._audit.record import LeafAudit, Pace, text
 
 CONSTANT = 1e-4  # relative differences below which numbers count as constant

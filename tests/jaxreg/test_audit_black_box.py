@@ -13,7 +13,7 @@ import pytest
 from jax import lax
 
 from jaxreg import audit, decoupled_decay, l1, proximal_step
-from jaxreg._audit import black_box
+from jaxreg._audit import black_box, shapes
 from jaxreg._numbers import in_numpy
 from tests.jaxreg.audits import KERNEL, LR, PARAMS, RATE, add_decayed, on_kernel
 
@@ -82,6 +82,49 @@ def test_shapes_alone_are_enough_and_large_ones_are_cut():
     reference = {"kernel": jnp.ones((200, 2))}  # whose shape cannot be cut
     optimizer = optax.chain(optax.adam(LR), decoupled_decay(RATE, LR, reference=reference))
     assert audit(optimizer, reference).forms == {"kernel": "toward a reference"}
+
+
+MANY = {  # leaves by their shape: how many numbers are asked for, and of which lengths
+    "few": ([(2000, 300)] * 40, {(160, 160)}),
+    "many alike": ([(2500, 1000)] * 200 + [(1000,)] * 200, {(160, 160), (64, 64), (160,), (64,)}),
+    "many shapes": ([(300 + i, 400) for i in range(60)], {(160, 160), (96, 96)}),
+    "hundreds of kernels": ([(3, 3, 512, 512)] * 300, {(3, 3, 160, 160), (3, 3, 16, 16)}),
+    "thousands": ([(768, 768)] * 20_000, {(160, 160), (8, 8)}),
+}
+
+
+@pytest.mark.parametrize(("given", "lengths"), MANY.values(), ids=MANY)
+def test_shapes_are_cut_until_the_answers_have_room(given, lengths):
+    found = shapes.cut(given)
+    assert set(found) == lengths
+    assert shapes.numbers(found) <= shapes.ROOM or len(given) > 10_000
+    assert found[0] == tuple(min(n, 160) for n in given[0])  # the first of a shape stays long
+
+
+def test_arrays_that_are_too_large_to_be_asked_whole_are_said(monkeypatch):
+    monkeypatch.setattr(shapes, "MOST", 300)
+    reference = {"kernel": jnp.ones((200, 2))}
+    optimizer = optax.chain(optax.adam(LR), decoupled_decay(RATE, LR, reference=reference))
+    (leaf,) = audit(optimizer, reference).leaves
+    assert leaf.form == "undetermined"
+    assert "cut to fewer numbers, and whole they are more than" in leaf.evidence
+    assert "audit it on a model of the same leaves with smaller dimensions" in leaf.evidence
+
+
+def test_many_leaves_are_asked_as_often_as_one(monkeypatch):
+    """Each question goes to all of them at once, and once; some leaves give rise to a few more."""
+    calls = []
+    run = black_box.Optimizer.run
+    monkeypatch.setattr(black_box.Optimizer, "run", lambda *a: calls.append(1) or run(*a))
+    non_negative = optax.chain(optax.adam(LR), optax.keep_params_nonnegative())
+    for optimizer in (optax.adamw(LR, weight_decay=RATE), add_decayed(RATE), non_negative):
+        counted = []
+        for leaves in (1, 30):
+            params = {f"w{i}": jnp.ones((3, 2)) for i in range(leaves)}
+            report = audit(optimizer, params, frozen=".")
+            assert len(set(report.forms.values())) == 1  # also where one has only positive numbers
+            counted.append(len(calls) - sum(counted))
+        assert counted[1] <= 1.5 * counted[0]
 
 
 def computing_in(dtype, optimizer):
