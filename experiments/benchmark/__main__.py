@@ -22,7 +22,7 @@ from experiments.provenance import PACKAGES, conditions
 from experiments.records import append, open_folder, write_config
 
 # Each is a module of the folder suites with PACKAGES and run, and draw if it has a picture.
-Suite = Literal["main", "models", "penalties", "decay", "sweep", "solve", "tune", "gpu"]
+Suite = Literal["main", "models", "penalties", "decay", "sweep", "solve", "tune", "gpu", "large"]
 WITH_PEERS = ("models", "solve", "tune")
 """Those whose peers may be installed in another environment."""
 
@@ -41,7 +41,8 @@ class BenchmarkConfig:
     sweep: many trainings at once against PyTorch; solve: Lasso paths against scikit-learn, celer,
     skglm and jaxopt; tune: λ chosen by 300 trainings, in closed form and along Lasso paths, against
     scikit-learn and PyTorch; gpu: main job, sweep and AdamW on an NVIDIA GPU, against PyTorch
-    there."""
+    there; large: 10,000 trainings, 1,000 epochs, 2,000 leaves and 500 million parameters, on one
+    device and on eight, beside nobody: what memory they take."""
 
     repeats: int = 5
     """Rounds; in each, every contender runs once."""
