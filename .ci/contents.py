@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LARGEST = 2**20  # bytes of a distribution
 BESIDE = (
-    *("tests/jaxreg", "tests/conftest.py", "tests/processes.py", "tests/xla.py"),
+    *("tests/jaxreg", ":(glob)tests/*.py", ":!:tests/test_*.py"),
     *("tests/fixtures/skglm.npz", "constraints.txt", "pyproject.toml"),
     *("LICENSE", "README.md", "CHANGELOG.md", "DEPENDENCIES.md"),
 )
