@@ -90,9 +90,17 @@ def tried(state: State, here: Point, penalty: jax.Array) -> State:
     falls = state.plain | ~(objective > state.objective + slack)
     nowhere = vectors.norm(moved) <= eps * vectors.norm(state.v.x)
     astray = ~state.plain & (fits | nowhere)
-    shortened = _shortened(state, bent)._replace(going=~nowhere)
-    otherwise = vectors.choose(astray, _without_momentum(state), shortened)
-    return vectors.choose(fits & falls, _accepted(state, here, objective, moved, bent), otherwise)
+
+    def again() -> State:
+        shortened = _shortened(state, bent)._replace(going=~nowhere)
+        return vectors.choose(astray, _without_momentum(state), shortened)
+
+    # two branches compile sooner than a choice for every number of the state
+    return jax.lax.cond(
+        fits & falls,
+        lambda: vectors.varying(_accepted(state, here, objective, moved, bent), state),
+        lambda: vectors.varying(again(), state),
+    )
 
 
 def _curvature(state: State, here: Point, moved: Vector) -> jax.Array:

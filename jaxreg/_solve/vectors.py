@@ -57,8 +57,8 @@ def times(number: jax.Array, v: Vector) -> Vector:
 
 
 def choose(condition: jax.Array, a: Any, b: Any) -> Any:
-    """One of two vectors, or of two trees of them."""
-    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
+    """One of two vectors, or of two trees of them; what both share needs no choice."""
+    return jax.tree.map(lambda x, y: x if x is y else jnp.where(condition, x, y), a, b)
 
 
 def dot(a: Vector, b: Vector) -> jax.Array:
