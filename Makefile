@@ -28,7 +28,7 @@ notebooks: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
 
 docs: $(VENV)/.docs
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet && echo "Built site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build && echo "Built site/index.html"
 
 benchmark: $(VENV)/.benchmark
 	@$(BIN)/python -m experiments.benchmark $(ARGS)

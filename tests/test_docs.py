@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import json
 import re
 import sys
 from pathlib import Path
@@ -161,3 +162,41 @@ def test_the_answer_of_the_study_is_that_of_its_records():
     text = TEXTS["explanation/coupled-and-decoupled.md"]
     quoted = "\n".join(line[2:] for line in text.splitlines() if line.startswith("> "))
     assert quoted == "\n".join(summary["answer"])
+
+
+SWEEP = "jaxreg sweep, SGD"
+SPEED = {  # of a suite: what is measured, of whom, beside whom; as the page says it
+    "main": [
+        ("epoch", "PyTorch tutorial", "jaxreg, warm", "takes 1/{:.1f} of that of the PyTorch tut"),
+        ("epoch", "PyTorch tuned", "jaxreg, warm", "1/{:.1f} of that of a PyTorch loop"),
+        ("process", "PyTorch tutorial", "jaxreg, cold", "1/{:.1f} of the tutorial's with nothing"),
+        ("process", "PyTorch tutorial", "jaxreg, warm", "and 1/{:.1f} the second time"),
+    ],
+    "sweep": [
+        ("epoch", "PyTorch tutorial, one model", SWEEP, "1/{:.0f} of the PyTorch tutorial"),
+        ("epoch", "PyTorch, 2 processes", SWEEP, "1/{:.1f} of two PyTorch processes"),
+        ("epoch", "PyTorch, 2 processes, fused", SWEEP, "1/{:.1f} of two with fused SGD"),
+        ("epoch", "PyTorch, torch.func.vmap", SWEEP, "1/{:.1f} of `torch.func.vmap`"),
+    ],
+    "decay": [
+        ("ms", "adam, decoupled_decay", "optax.adamw", "{:.2f} times `optax.adamw`"),
+        ("ms", "add_penalty_gradient, sgd", "add_decayed_weights, sgd", "{:.2f} times `add_dec"),
+    ],
+}
+
+
+@pytest.mark.parametrize("suite", SPEED)
+def test_how_fast_it_is_is_what_was_recorded(suite):
+    file = ROOT / "experiments" / "results" / f"benchmark_{suite}" / "results.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    ratios = content.get("times", content)["ratios"]
+    medians = {(r["measure"], r["contender"], r["reference"]): r["median"] for r in ratios}
+    text = TEXTS["explanation/speed.md"]
+    for measure, contender, reference, shown in SPEED[suite]:
+        assert shown.format(medians[measure, contender, reference]) in text
+    if suite == "sweep":
+        seconds = {name: spread["epoch"]["median"] for name, spread in content["spreads"].items()}
+        assert f"takes {seconds[SWEEP]:.3f} s a model" in text
+        assert f"product {seconds['XLA, the arithmetic alone']:.3f} s" in text
+        for each in content["thousand"]:
+            assert f"{each['measured']['median']:.0f} s" in text
