@@ -357,8 +357,12 @@ def test_a_run_that_is_killed_while_it_writes_goes_on(idx, tmp_path):
     )
     mnist.main(
         Config(
-            **{"data": idx, "hidden": 4, "epochs": 40, "checkpoint_every": 7},
-            **{"output": tmp_path / "whole", "compilation_cache": False},
+            data=idx,
+            hidden=4,
+            epochs=40,
+            checkpoint_every=7,
+            output=tmp_path / "whole",
+            compilation_cache=False,
         )
     )
     expected, folder = subject.left(tmp_path / "whole"), tmp_path / "run"
