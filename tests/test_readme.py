@@ -14,6 +14,7 @@ import pytest
 
 from experiments import records
 from experiments.benchmark.suites import gpu, models
+from experiments.benchmark.suites import tune as searches
 from experiments.benchmark.suites.main import TUTORIAL, WARM
 from experiments.benchmark.timing import Timings
 from experiments.combinations.describe import describe as describe_combinations
@@ -198,6 +199,26 @@ def test_the_networks_beside_pytorch_are_what_their_records_give():
         timings = Timings(content[model]["samples"])
         spreads = [timings.spread("loss", name) for name in timings.samples]
         assert np.ptp([spread.median for spread in spreads]) < 0.02, model  # the same training
+
+
+SEARCHES = ROOT / "experiments" / "results" / "benchmark_tune"
+
+
+@pytest.mark.skipif(not SEARCHES.exists(), reason="has not been measured on an idle machine")
+def test_searches_beside_scikit_learn_and_pytorch_are_what_their_record_gives():
+    content = json.loads((SEARCHES / "results.json").read_text(encoding="utf-8"))
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    assert not content["quick"]
+    assert searches.markdown(content) in text
+    grid = Timings(content[searches.GRID]["samples"])
+    losses = {name: grid.spread("loss", name).median for name in grid.samples}
+    assert losses[searches.OURS] == pytest.approx(losses[searches.FAST], rel=1e-3)  # the same draws
+    assert np.ptp([*losses.values()]) < 0.02  # the same work
+    for name in content:
+        if name.startswith(("ridge", "Lasso")):
+            each = Timings(content[name]["samples"])
+            chosen = [each.spread("strength", contender).median for contender in each.samples]
+            assert np.ptp(np.log(chosen)) < 1e-6
 
 
 def test_what_came_out_of_ways_to_choose_is_what_their_records_give():
