@@ -14,6 +14,7 @@ import griffe
 NAMESPACES = ("prox", "tune", "convert", "diagnostics", "testing")
 EXAMPLE = re.compile(r"^(?P<indent> *)>>> .*\n(?:(?P=indent).*\S.*\n?)*", re.MULTILINE)
 RULE = re.compile(r"=+(?: +=+)+")
+FORMULA = re.compile(r";\n(?=gradient|prox\()")
 NAME = re.compile(r"(?<!`)`([A-Za-z_][\w.]*)`(?!`)")
 
 
@@ -28,12 +29,13 @@ class Docstrings(griffe.Extension):
             for name in pkg[space].members
             if not name.startswith("_")
         }
-        for thing in _things(pkg):
+        things = list(_things(pkg))
+        for thing in things:  # from docstrings as they are in the source
             if thing.is_attribute:
                 _take_from_class(thing)
+        for thing in things:
             if thing.docstring:
-                if thing.is_function:
-                    _name_what_returns(thing)
+                _name_what_returns(thing)
                 thing.docstring.value = markdown(
                     thing.docstring.value, lambda name, at=thing: _found(name, at, public | inner)
                 )
@@ -44,6 +46,8 @@ def markdown(text: str, found: Any) -> str:
     text = EXAMPLE.sub(_fenced, text + "\n").rstrip()
     text = re.sub(r"(?m)(?<=\S)::$", ":", text)
     text = re.sub(r"(?m)^::$\n", "", text)
+    text = FORMULA.sub(";  \n", text)
+    text = re.sub(r"(?m)^( *\w+: )> ", r"\1\> ", text)  # a bound, and no quotation
     lines = _tables(text.splitlines())
     return "\n".join(_linked(lines, found))
 
@@ -67,10 +71,11 @@ def _take_from_class(attribute: Any) -> None:
         )
 
 
-def _name_what_returns(function: Any) -> None:
+def _name_what_returns(thing: Any) -> None:
     """Writes the annotation before the text, whose own colons are not taken for one then."""
-    function.docstring.value = re.sub(
-        r"(?m)(?<=^Returns:\n)( +)", rf"\1{function.returns}: ", function.docstring.value
+    kind = thing.returns if thing.is_function else "Array"  # of a penalty that is an object
+    thing.docstring.value = re.sub(
+        r"(?m)(?<=^Returns:\n)( +)", rf"\1{kind}: ", thing.docstring.value
     )
 
 
