@@ -99,9 +99,9 @@ class Keeper:
     def __enter__(self) -> Keeper:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Ends its thread, after what is being saved."""
-        self._thread.shutdown()
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Ends its thread, after what is being saved; of several processes one may be lost."""
+        self._thread.shutdown(wait=kind is None or jax.process_count() == 1)
 
     def prepare(self) -> None:
         """Imports what saving takes, meanwhile."""
@@ -127,6 +127,7 @@ class Keeper:
 
         Raises:
           WriteError: if it could not be written.
+          JaxRuntimeError: if another process was lost.
         """
         if self._latest is None:
             return
@@ -134,6 +135,8 @@ class Keeper:
         try:
             latest.result()
         except Exception as error:
+            if lost := _of_another_process(error):
+                raise lost from None
             raise WriteError(_reason(self._folder / str(self.step), error)) from None
 
     def _save(self, step: int, tree: Any, about: Mapping[str, Any]) -> None:
@@ -259,6 +262,15 @@ def _differing(expected: Shapes, found: Shapes) -> str:
 
 def _describe(leaf: tuple[str, tuple[int, ...]] | None) -> str:
     return "nothing" if leaf is None else f"{leaf[0]}{list(leaf[1])}"
+
+
+def _of_another_process(error: BaseException | None) -> BaseException | None:
+    """The error of a meeting of processes that this one comes from."""
+    while error is not None and jax.process_count() > 1:
+        if isinstance(error, jax.errors.JaxRuntimeError):
+            return error
+        error = error.__cause__
+    return None
 
 
 def _reason(place: Path, error: Exception) -> str:

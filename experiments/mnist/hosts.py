@@ -114,9 +114,11 @@ def _wait(worker: subprocess.Popen[bytes], beat: int) -> int:
 
 def _lost(config: Config) -> str:
     me = "" if config.process is None else f"process {config.process} of {config.processes}: "
+    place = config.resume or config.output or "their folder"
+    how = f" with --resume {place}" if config.checkpoint_every is not None else ""
     return (
         f"{me}expected every process to go on, but one has died or hangs; "
-        f"all have stopped, start them again"
+        f"all have stopped, start them again{how}"
     )
 
 

@@ -34,7 +34,7 @@ COMMAND = """
 import os, sys, time
 from experiments.command import run_command
 from experiments.config import Config
-from experiments.mnist import __main__ as mnist, hosts
+from experiments.mnist import __main__ as mnist, hosts, resume
 
 if hosts.WORKER in os.environ:  # who watches one imports no JAX
     import jax, numpy as np
@@ -47,12 +47,12 @@ if hosts.WORKER in os.environ:  # who watches one imports no JAX
             if part.ends_epoch:
                 name = f"{sys.path[0]}/params-{jax.process_index()}-{part.epoch}"
                 np.savez(name, *leaves)
-            if part.epoch > 2 and not (run.problem.config.epochs == part.epoch):
+            if part.epoch > 2 and "--resume" not in sys.argv:
                 time.sleep(0.1)  # nobody looks at these: let them cost nothing
             yield part
 
     Run.parts = saving
-run_command("mnist", mnist.main, Config)
+run_command("mnist", mnist.main, Config, resume.settings)
 """
 
 
@@ -71,10 +71,11 @@ def idx(tmp_path_factory, tiny) -> str:
 
 @contextlib.contextmanager
 def start(count: int, idx: str, folder: Path, *options: str) -> Iterator[list[Process]]:
-    """The command in several processes of this machine."""
+    """The command in several processes of this machine, a new run or one that goes on."""
     script = folder / "command.py"
     script.write_text(COMMAND)
-    common = (*OPTIONS, *options, "--data", idx, "--output", str(folder / "run"))
+    new = (*OPTIONS, "--data", idx, "--output", str(folder / "run"))
+    common = options if "--resume" in options else (*new, *options)
     join = ("--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(count))
     command = [sys.executable, str(script), *common, *join]
     cache = str(folder / "cache")
@@ -87,15 +88,16 @@ def start(count: int, idx: str, folder: Path, *options: str) -> Iterator[list[Pr
         ]
 
 
-def check_as_one_process(count: int, folder: Path, dataset) -> None:
-    """Parameters of every process, and the records, after each of two epochs."""
-    config = resolved(dataclasses.replace(SETTINGS, epochs=2))
+def check_as_one_process(count: int, folder: Path, dataset, epochs=(1, 2)) -> None:
+    """Parameters of every process, and the records, after each of these epochs."""
+    config = resolved(dataclasses.replace(SETTINGS, epochs=epochs[-1]))
     written = [record for record in records.read(folder / "run") if record["event"] == "epoch"]
-    for epoch in build(config, dataset).epochs():
+    found = (epoch for epoch in build(config, dataset).epochs() if epoch.number in epochs)
+    for epoch in found:
         expected = jax.tree.leaves(jax.device_get(epoch.state.params))
         for process in range(count):
-            found = np.load(folder / f"params-{process}-{epoch.number}.npz")
-            for leaf, array in zip(expected, found.values(), strict=True):
+            kept = np.load(folder / f"params-{process}-{epoch.number}.npz")
+            for leaf, array in zip(expected, kept.values(), strict=True):
                 np.testing.assert_allclose(array, leaf, rtol=0, atol=1e-6)
         record = written[epoch.number - 1]
         assert {name: record[name] for name in epoch.metrics} == pytest.approx(
@@ -119,9 +121,9 @@ def test_two_processes_of_two_devices_train_as_one_and_the_first_alone_speaks(id
     assert start_record["config"]["matmul_precision"] == "highest"
 
 
-def test_a_killed_process_ends_the_others_with_one_line(idx, tiny, tmp_path):
+def test_a_killed_process_ends_the_others_with_one_line_and_two_go_on(idx, tiny, tmp_path):
     written = [tmp_path / f"params-{process}-2.npz" for process in range(3)]
-    with start(3, idx, tmp_path, "--epochs", "1000000") as processes:
+    with start(3, idx, tmp_path, "--epochs", "99", "--checkpoint-every", "3") as processes:
         wait_for(lambda: all(path.exists() for path in written), processes)
         time.sleep(0.2)  # the record of the second epoch is written after its parameters
         killed = processes.pop(1)
@@ -134,10 +136,17 @@ def test_a_killed_process_ends_the_others_with_one_line(idx, tiny, tmp_path):
     for process, (_, errors) in zip((0, 2), ends, strict=True):
         assert errors == (
             f"Error: process {process} of 3: expected every process to go on, but one has died or "
-            f"hangs; all have stopped, start them again\n"
+            f"hangs; all have stopped, start them again with --resume {tmp_path}/run\n"
         )
     assert [printed for printed, _ in ends[1:]] == [""]
     check_as_one_process(3, tmp_path, tiny)
+    with start(2, idx, tmp_path, "--resume", str(tmp_path / "run")) as processes:
+        first, second = (process.communicate(timeout=120) for process in processes)
+    assert [process.returncode for process in processes] == [0, 0], (first, second)
+    assert re.search(
+        rf"^Goes on after update \d+, from {tmp_path}/run/checkpoints/", first[0], re.M
+    )
+    check_as_one_process(2, tmp_path, tiny, epochs=(99,))
 
 
 def wait_for(condition: Callable[[], bool], processes: list[Process]) -> None:
