@@ -48,7 +48,7 @@ if hosts.WORKER in os.environ:  # who watches one imports no JAX
                 name = f"{sys.path[0]}/params-{jax.process_index()}-{part.epoch}"
                 np.savez(name, *leaves)
             if part.epoch > 2 and "--resume" not in sys.argv:
-                time.sleep(0.1)  # nobody looks at these: let them cost nothing
+                time.sleep(1)  # one of them is killed meanwhile
             yield part
 
     Run.parts = saving
@@ -123,7 +123,7 @@ def test_two_processes_of_two_devices_train_as_one_and_the_first_alone_speaks(id
 
 def test_a_killed_process_ends_the_others_with_one_line_and_two_go_on(idx, tiny, tmp_path):
     written = [tmp_path / f"params-{process}-2.npz" for process in range(3)]
-    with start(3, idx, tmp_path, "--epochs", "99", "--checkpoint-every", "3") as processes:
+    with start(3, idx, tmp_path, "--epochs", "9", "--checkpoint-every", "3") as processes:
         wait_for(lambda: all(path.exists() for path in written), processes)
         time.sleep(0.2)  # the record of the second epoch is written after its parameters
         killed = processes.pop(1)
@@ -146,7 +146,7 @@ def test_a_killed_process_ends_the_others_with_one_line_and_two_go_on(idx, tiny,
     assert re.search(
         rf"^Goes on after update \d+, from {tmp_path}/run/checkpoints/", first[0], re.M
     )
-    check_as_one_process(2, tmp_path, tiny, epochs=(99,))
+    check_as_one_process(2, tmp_path, tiny, epochs=(9,))
 
 
 def wait_for(condition: Callable[[], bool], processes: list[Process]) -> None:
