@@ -111,7 +111,7 @@ def rounds_of(
 
     ``limit`` is the largest value of the argument; None if the loop does neither. The compiler may
     have taken the first rounds out of a loop: then it does not start at 0. Where the start is an
-    argument too, the loop counts as if from 0.
+    argument too, added to the counter or not, the loop counts as if from 0.
     """
     if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.attributes):
         return int(known[1])  # CPU and GPU compilers write it down
@@ -120,15 +120,17 @@ def rounds_of(
         return None
     counter, bound = (_source(ending, name) for name in ending.root.operands)
     stop = int(bound.argument) if bound.opcode == "constant" else limit
-    place = _element(counter)
-    if place is None or stop is None:
-        return None
-    start = _source(computation, computation.lines[loop.operands[0]].operands[place])
-    step = _step(body, _source(body, body.root.operands[place]), place)
-    if step is None or (start.opcode != "constant" and bound.opcode == "constant"):
-        return None
-    first = int(start.argument) if start.opcode == "constant" else 0
-    return max(-(-(stop - first) // step), 0)
+    summands = counter.operands if counter.opcode == "add" and stop == limit else ()
+    for line in (counter, *(_source(ending, name) for name in summands)):
+        place = _element(line)
+        if place is None or stop is None:
+            continue
+        start = _source(computation, computation.lines[loop.operands[0]].operands[place])
+        step = _step(body, _source(body, body.root.operands[place]), place)
+        if step is not None and (start.opcode == "constant" or bound.opcode != "constant"):
+            first = int(start.argument) if start.opcode == "constant" else 0
+            return max(-(-(stop - first) // step), 0)
+    return None
 
 
 def _source(computation: Computation, name: str) -> Instruction:
