@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,8 @@ FILES = (
 )
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTE = 0x08
+BEYOND = 2**20
+"""Bytes that are unpacked beyond those that a header announces, to say how many there are."""
 DIGITS_TEST = 500
 FETCH_AGAIN = "fetch the file again"
 CHECK_NAME = "check that the file belongs under this name"
@@ -73,7 +78,7 @@ def load(source: str = "mnist") -> Dataset:
     if source == "digits":
         return _load_digits()
     if kind == "idx" and argument:
-        return _load_idx(source, Path(argument).expanduser())
+        return _load_idx(source, _directory(source, argument))
     if kind == "tfds" and argument:
         return tfds.load(argument)
     raise DataError(
@@ -122,10 +127,20 @@ def _load_idx(source: str, directory: Path, classes: int | None = None) -> Datas
     return Dataset(source, train, test, classes)
 
 
+def _directory(source: str, name: str) -> Path:
+    """The directory of a name, which may begin with that of a home directory."""
+    try:
+        directory = Path(name).expanduser()
+        if directory.is_dir():
+            return directory
+        found = "a file" if directory.exists() else "none"
+    except (OSError, RuntimeError) as error:  # too long, not permitted, or of nobody's home
+        directory, found = Path(name), f"none ({getattr(error, 'strerror', None) or error})"
+    raise DataError(f"--data {source}: expected a directory, found {found} at {directory}")
+
+
 def _locate(source: str, directory: Path) -> list[Path]:
     """The four files, in the order of `FILES`."""
-    if not directory.is_dir():
-        raise DataError(f"--data {source}: expected a directory, found none at {directory}")
     places = [
         place
         for place in (directory, directory / "raw", *sorted(directory.glob("*/raw")))
@@ -152,9 +167,13 @@ def _find(directory: Path, name: str) -> Path | None:
 
 
 def _read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """The array of one idx file: a big-endian magic number and sizes, then bytes in C order."""
-    content = _unpacked(path)
+    """The array of one idx file: a big-endian magic number and sizes, then bytes in C order.
+
+    Hardly more is unpacked than the header announces, and no room made for what does not come.
+    """
+    take = _unpacking(path)
     header = 4 * (1 + dimensions)
+    content = take(header)
     if len(content) < header:
         raise DataError(
             f"{path}: expected an idx header of {header} bytes, "
@@ -166,43 +185,61 @@ def _read_idx(path: Path, dimensions: int) -> np.ndarray:
         raise DataError(
             f"{path}: expected the idx magic number {expected}, found {magic}; {CHECK_NAME}"
         )
-    if len(content) - header != math.prod(sizes) or not all(sizes):
+    count = math.prod(sizes)
+    values = take(count + BEYOND)
+    if len(values) != count or not count:
+        more = " or more" * (len(values) == count + BEYOND)
         raise DataError(
             f"{path}: expected {_product(sizes)} bytes, at least one, after the header, "
-            f"found {len(content) - header}; {FETCH_AGAIN}"
+            f"found {len(values)}{more}; {FETCH_AGAIN}"
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(sizes)
+    return np.frombuffer(values, np.uint8).reshape(sizes)
 
 
 def _product(sizes: tuple[int, ...] | list[int]) -> str:
     return " x ".join(map(str, sizes))
 
 
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
+def _unpacking(path: Path) -> Callable[[int], bytes]:
+    """What takes the next bytes of a file, gzipped or not: fewer than asked for at its end."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a file that can be read, found none ({error.strerror}); "
+            f"check its permissions"
+        ) from None
     if content.startswith(GZIP_MAGIC):
-        return _gunzip(path, content)
+        return _gunzipping(path, content)
     if path.suffix == ".gz":
         raise DataError(
             f"{path}: expected gzip, whose first bytes are {GZIP_MAGIC.hex()}, "
             f"found {content[:2].hex() or 'nothing'}; {FETCH_AGAIN}, "
             "or drop .gz from its name if it is unpacked"
         )
-    return content
+    return BytesIO(content).read
 
 
-def _gunzip(path: Path, content: bytes) -> bytes:
-    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    try:
-        unpacked = stream.decompress(content)
-    except zlib.error as error:
-        raise DataError(f"{path}: expected gzip, found damage ({error}); {FETCH_AGAIN}") from error
-    if not stream.eof:
-        raise DataError(
-            f"{path}: expected a whole gzip file, "
-            f"found one cut off after {len(content)} bytes; {FETCH_AGAIN}"
-        )
-    return unpacked
+def _gunzipping(path: Path, content: bytes) -> Callable[[int], bytes]:
+    stream, left = zlib.decompressobj(16 + zlib.MAX_WBITS), content
+
+    def take(count: int) -> bytes:
+        nonlocal left
+        try:
+            unpacked = stream.decompress(left, min(count, sys.maxsize))
+        except zlib.error as error:
+            raise DataError(
+                f"{path}: expected gzip, found damage ({error}); {FETCH_AGAIN}"
+            ) from error
+        left = stream.unconsumed_tail
+        if len(unpacked) < count and not stream.eof:
+            raise DataError(
+                f"{path}: expected a whole gzip file, "
+                f"found one cut off after {len(content)} bytes; {FETCH_AGAIN}"
+            )
+        return unpacked
+
+    return take
 
 
 def _split(paths: list[Path], arrays: list[np.ndarray]) -> Split:

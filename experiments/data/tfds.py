@@ -15,13 +15,13 @@ import os
 import sys
 import textwrap
 import uuid
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from experiments.data.dataset import DataError, Dataset, Split
+from experiments.data.download import impatient
 
 CACHE = "jaxreg-arrays.npz"
 BLOCK = 1024
@@ -57,7 +57,7 @@ def load(name: str) -> Dataset:
         builder = _builder(source, name)
         shape, classes = _signature(source, builder.info.features)
         cache = builder.data_path / CACHE
-        splits = _restore(cache)
+        splits = _restore(cache, shape, classes)
         if splits is None:
             splits = _prepared_splits(source, builder, shape, classes)
             _store(cache, splits)
@@ -75,7 +75,7 @@ def _require(source: str, *packages: str) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps TensorFlow and TFDS from printing, except errors and retried downloads."""
+    """Keeps TensorFlow and TFDS from printing, except errors."""
     import tensorflow_datasets as tfds
 
     for variable, value in TENSORFLOW.items():
@@ -162,7 +162,8 @@ def _prepare(source: str, builder: Any) -> None:
     # The prepared files that TFDS offers for download are tfrecord.
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
-        builder.download_and_prepare(file_format="array_record", download_config=config)
+        with impatient():
+            builder.download_and_prepare(file_format="array_record", download_config=config)
     # Builders raise whatever their authors chose, and downloads whatever requests does.
     except Exception as error:
         raise DataError(
@@ -178,7 +179,7 @@ def _read(source: str, builder: Any, split: str, shape: tuple[int, ...], classes
     labels = np.empty(count, np.int32)
     for index, example in enumerate(_examples(source, builder, split)):
         images[index], labels[index] = example["image"], example["label"]
-    if count and not 0 <= labels.min() <= labels.max() < classes:
+    if not _in_range(labels, classes):
         raise DataError(
             f"{source}: expected labels from 0 to {classes - 1} in {split}, "
             f"found {labels.min()} to {labels.max()}; {CHOOSE}"
@@ -199,7 +200,7 @@ def _examples(source: str, builder: Any, split: str) -> Iterator[dict[str, Any]]
         yield from tfds.as_numpy(builder.as_dataset(split=split))
 
 
-def _restore(cache: Any) -> tuple[Split, Split] | None:
+def _restore(cache: Any, shape: tuple[int, ...], classes: int) -> tuple[Split, Split] | None:
     """The arrays of an earlier load; None where there are none or they are damaged."""
     try:
         with cache.open("rb") as file, np.load(file) as arrays:
@@ -207,9 +208,22 @@ def _restore(cache: Any) -> tuple[Split, Split] | None:
                 Split(arrays[f"{split}_images"], arrays[f"{split}_labels"])
                 for split in ("train", "test")
             )
-            return train, test
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+    # Whatever damage makes of a zip file, of the arrays in it and of their headers.
+    except Exception:
         return None
+    whole = all(_is_whole(split, shape, classes) for split in (train, test))
+    return (train, test) if whole else None
+
+
+def _is_whole(split: Split, shape: tuple[int, ...], classes: int) -> bool:
+    images, labels = split
+    if (images.dtype, labels.dtype) != (np.uint8, np.int32) or labels.ndim != 1:
+        return False
+    return images.shape == (len(labels), *shape) and _in_range(labels, classes)
+
+
+def _in_range(labels: np.ndarray, classes: int) -> bool:
+    return not len(labels) or 0 <= labels.min() <= labels.max() < classes
 
 
 def _store(cache: Any, splits: tuple[Split, Split]) -> None:

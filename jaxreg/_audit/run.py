@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import optax
 
-from jaxreg import _trees
+from jaxreg import _numbers, _trees
 from jaxreg._audit import black_box, faults, in_loss, shapes
 from jaxreg._audit.judge import answers_of, judged
 from jaxreg._audit.record import Audit, LeafAudit
@@ -80,7 +82,7 @@ def audit(
     """
     _require_order(optimizer, params)
     make, rates = _family(optimizer, learning_rates)
-    _require(steps, rates, params)
+    _require(steps, params)
     _require_optimizer(make, rates[0])
     repeated = {} if loss is None else in_loss.penalties(loss, params)
     try:
@@ -106,11 +108,24 @@ def _family(optimizer: Any, learning_rates: Any) -> tuple[Callable[[Any], Any], 
             )
         return lambda _: optimizer, (None,)
     if callable(optimizer) and not is_tree(optimizer):
-        return optimizer, tuple(LEARNING_RATES if learning_rates is None else learning_rates)
+        return optimizer, LEARNING_RATES if learning_rates is None else _rates(learning_rates)
     raise TypeError(
         f"audit: expected an optax optimizer, or a function learning_rate -> optimizer, got "
         f"{brief(optimizer)}; write audit(optax.adamw(1e-3), params)"
     )
+
+
+def _rates(learning_rates: Any) -> tuple[float, ...]:
+    several = isinstance(learning_rates, Sequence | np.ndarray) and np.ndim(learning_rates) == 1
+    rates = tuple(learning_rates) if several else ()
+    known = [_numbers.as_float(rate) for rate in rates]
+    if len(set(known)) < 2 or not all(0 < rate < math.inf for rate in known):
+        got = rates if rates and all(map(_numbers.is_real, rates)) else brief(learning_rates)
+        raise ValueError(
+            f"audit: expected two or more different learning_rates > 0, got {got}; leave them "
+            f"out for {LEARNING_RATES}"
+        )
+    return rates
 
 
 def _require_order(optimizer: Any, params: Any) -> None:
@@ -121,13 +136,10 @@ def _require_order(optimizer: Any, params: Any) -> None:
         )
 
 
-def _require(steps: int, rates: Sequence[Any], params: Any) -> None:
-    if steps < 2:
-        raise ValueError(f"audit: expected steps ≥ 2, to see what is kept of step 0, got {steps}")
-    if rates != (None,) and (len(set(rates)) < 2 or min(rates) <= 0):
+def _require(steps: Any, params: Any) -> None:
+    if not isinstance(steps, int | np.integer) or steps < 2:
         raise ValueError(
-            f"audit: expected two or more different learning_rates > 0, got {rates}; leave them "
-            f"out for {LEARNING_RATES}"
+            f"audit: expected steps ≥ 2, to see what is kept of step 0, got {brief(steps)}"
         )
     if not any(leaf.is_parameter for leaf in _trees.leaves(params)):
         raise ValueError(

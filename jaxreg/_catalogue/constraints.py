@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers, prox
@@ -125,7 +126,7 @@ def box(lower: Any, upper: Any) -> Penalty:
 
 
 def _bound(name: str, number: Any) -> Any:
-    if isinstance(number, float | int) and math.isinf(number):
+    if isinstance(number, float | np.floating) and math.isinf(number):
         return float(number)
     return _numbers.setting("box", name, number, above=-math.inf)
 

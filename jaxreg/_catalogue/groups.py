@@ -6,7 +6,6 @@ matrix in `matrices`.
 
 from __future__ import annotations
 
-import operator
 from typing import Any, ClassVar
 
 import jax
@@ -21,7 +20,7 @@ from jaxreg._penalty.penalty import Penalty
 from jaxreg._penalty.unit import Unit
 from jaxreg._trees import pytree, static
 
-Axis = int | tuple[int, ...]
+Axis = _numbers.Axis
 
 
 class OnGroups(Unit):
@@ -30,7 +29,7 @@ class OnGroups(Unit):
     axis: Axis
 
     def coupled_axes(self, ndim: int) -> frozenset[int]:
-        return _positive(self.axis, ndim)
+        return _numbers.counted(self.axis, ndim)
 
     def misfit(self, w: jax.Array) -> str | None:
         return _unless_it_has(self.axis, w)
@@ -207,33 +206,17 @@ def max_norm(bound: Any, axis: Axis) -> Penalty:
 
 def checked_axis(owner: str, axis: Any) -> Axis:
     """``axis`` as Python integers, hashable, once it is known to be axes and not parameters."""
-    is_tuple = isinstance(axis, tuple) and len(axis) > 0
-    try:
-        axes = tuple(operator.index(_no_bool(a)) for a in (axis if is_tuple else (axis,)))
-    except TypeError:
+    axes = _numbers.as_axis(axis)
+    if axes is None:
         raise TypeError(
             f"{owner}: expected axis, an integer or a tuple of integers, got a "
             f"{type(axis).__name__}; write {owner}(axis=…)(params)"
-        ) from None
-    return axes if is_tuple else axes[0]
-
-
-def _no_bool(axis: Any) -> Any:
-    if isinstance(axis, bool):
-        raise TypeError
-    return axis
-
-
-def _positive(axis: Axis, ndim: int) -> frozenset[int]:
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    return frozenset(a + ndim if a < 0 else a for a in axes)
+        )
+    return axes
 
 
 def _unless_it_has(axis: Axis, w: jax.Array) -> str | None:
-    axes = _positive(axis, w.ndim)
-    count = len(axis) if isinstance(axis, tuple) else 1
-    if len(axes) == count and axes <= set(range(w.ndim)):
+    if _numbers.are_axes(axis, w.ndim):
         return None
-    return (
-        f"an array with the axes {axis}, each once" if count > 1 else f"an array with axis {axis}"
-    )
+    several = isinstance(axis, tuple) and len(axis) > 1
+    return f"an array with the axes {axis}, each once" if several else f"an array with axis {axis}"

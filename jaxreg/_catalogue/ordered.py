@@ -12,7 +12,7 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers, prox
-from jaxreg._messages.brief import brief, is_array
+from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._penalty.penalty import Penalty
 from jaxreg._trees import pytree
@@ -114,7 +114,8 @@ def _level(q: Any) -> Any:
 def _falling(weights: Any) -> Any:
     """The weights as an array, once they are known to be a sequence, and a decreasing one."""
     numbers = isinstance(weights, list | tuple) and all(map(_numbers.is_real, weights))
-    if not (numbers or is_array(weights)) or np.ndim(weights) != 1:
+    numbers = numbers or (_numbers.is_numeric(weights) and not _numbers.is_python(weights))
+    if not numbers or np.ndim(weights) != 1 or not np.size(weights):
         raise TypeError(
             f"slope: expected weights, a decreasing sequence of numbers, got {brief(weights)}; "
             f"write slope(jnp.linspace(2.0, 1.0, size))(params), or slope(q=0.1)(params)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import reprlib
+from types import GeneratorType, ModuleType
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ def brief(thing: Any) -> str:
     'a dict of 2 float64 arrays'
     """
     if thing is None or isinstance(thing, numbers.Number | np.generic):
-        return repr(thing)
+        return reprlib.repr(thing) if isinstance(thing, int) else repr(thing)
     if isinstance(thing, str):
         return f"the string {reprlib.repr(thing)}"
     if is_optimizer(thing):
@@ -26,13 +27,16 @@ def brief(thing: Any) -> str:
         return f"{_with_article(str(thing.dtype))} array of shape {tuple(thing.shape)}"
     if hasattr(thing, "array_value") and not isinstance(thing, type):
         return f"the penalty {thing!r}"
-    if hasattr(thing, "__qualname__"):
+    if isinstance(thing, ModuleType):
+        return f"the module {thing.__name__}"
+    if hasattr(thing, "__qualname__") and not isinstance(thing, GeneratorType):
         return f"the {'class' if isinstance(thing, type) else 'function'} {thing.__name__}"
     return _container(thing)
 
 
 def is_array(thing: Any) -> bool:
-    return hasattr(thing, "shape") and hasattr(thing, "dtype")
+    is_class = isinstance(thing, type | ModuleType)  # such as np.float32, or numpy itself
+    return not is_class and hasattr(thing, "shape") and hasattr(thing, "dtype")
 
 
 def is_optimizer(thing: Any) -> bool:
@@ -48,7 +52,10 @@ def is_tree(thing: Any) -> bool:
 def _container(thing: Any) -> str:
     """As ``a dict of 2 float32 arrays``, ``an empty list`` or ``a Path``."""
     name = type(thing).__name__
-    leaves = jax.tree.leaves(thing)
+    try:
+        leaves = jax.tree.leaves(thing)
+    except (TypeError, ValueError):  # keys that cannot be sorted
+        return _with_article(name)
     if not leaves:
         return _with_article(f"empty {name}")
     if not is_tree(thing):

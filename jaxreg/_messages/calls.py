@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 
+from jaxreg._messages import kinds
 from jaxreg._messages.brief import is_array
 
 Arguments = ParamSpec("Arguments")
@@ -90,9 +91,11 @@ def explained(
         place = _package(function), function.__name__
         TAKING.setdefault(parameter.name, [])
         TAKING[parameter.name] += [place] * (parameter.kind is parameter.KEYWORD_ONLY)
+    checks = kinds.of(signature)
 
     @functools.wraps(function)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        kinds.require(function.__name__, checks, kwargs)
         try:
             return function(*args, **kwargs)
         except TypeError:

@@ -1,9 +1,10 @@
-"""Strengths, steps and rates: Python numbers are validated, traced ones never looked at."""
+"""Strengths, steps, rates and counts: Python numbers are validated, traced ones never looked at."""
 
 from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -23,17 +24,25 @@ def checked(name: str, number: Any) -> Any:
     """
     if not is_python(number):
         return required(name, number)
-    value = float(number) if is_real(number) else math.nan
+    value = as_float(number)
     if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name}: expected a finite number ≥ 0, got {number!r}")
+        raise ValueError(f"{name}: expected a finite number ≥ 0, got {brief(number)}")
     return value
 
 
 def required(name: str, number: Any, expected: str = "a number") -> Any:
     """``number``, once it is known to be one, or an array of them."""
-    if is_python(number) or hasattr(number, "dtype") or hasattr(number, "__jax_array__"):
+    if is_python(number) or is_numeric(number) or hasattr(type(number), "__jax_array__"):
         return number
     raise TypeError(f"{name}: expected {expected}, got {brief(number)}")
+
+
+def count(name: str, number: Any, least: int = 1) -> int:
+    """``number``, once it is known to be an integer and large enough."""
+    is_whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    if not is_whole or number < least:
+        raise ValueError(f"{name}: expected an integer of at least {least}, got {brief(number)}")
+    return int(number)
 
 
 def positive(name: str, number: Any) -> Any:
@@ -44,11 +53,40 @@ def positive(name: str, number: Any) -> Any:
     return number
 
 
+def whole(name: str, number: Any) -> Any:
+    """``number``, once it is known to be finite, > 0 and, of whatever type, whole."""
+    number = positive(name, number)
+    if is_python(number) and number % 1:
+        raise ValueError(f"{name}: expected a whole number > 0, got {number!r}")
+    return number
+
+
 def at_most_one(name: str, number: Any, *, below: bool = False) -> Any:
     """``number``, once it is known to be ≤ 1, or < 1 with ``below``."""
     if is_python(number) and (number > 1 or (below and number == 1)):
         raise ValueError(f"{name}: expected a number {'<' if below else '≤'} 1, got {number!r}")
     return number
+
+
+def array(name: str, value: Any, expected: str = "an array of numbers") -> jax.Array:
+    """``value`` as an array of JAX, once it is known to be made of numbers."""
+    try:
+        found = jnp.asarray(value)
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None or not (is_numeric(found) or found.dtype == bool):
+        raise TypeError(f"{name}: expected {expected}, got {brief(value)}") from None
+    return found
+
+
+def one_of(name: str, value: Any, choices: Iterable[str]) -> Any:
+    """``value``, once it is known to be one of some names."""
+    names = list(choices)
+    if isinstance(value, str) and value in names:
+        return value
+    listed = " or ".join([", ".join(map(repr, names[:-1])), repr(names[-1])])
+    got = repr(value) if isinstance(value, str) else brief(value)
+    raise ValueError(f"{name}: expected {listed}, got {got}")
 
 
 def setting(
@@ -58,9 +96,9 @@ def setting(
 
     What is neither a number nor an array is the parameters, put where settings belong.
     """
-    if hasattr(number, "dtype") and not isinstance(number, np.generic):
+    if is_numeric(number) and not is_python(number):
         return number
-    value = float(number) if is_real(number) else math.nan
+    value = as_float(number)
     if math.isfinite(value) and value > above and value >= least:
         return value
     got = repr(number) if is_python(number) else f"a {type(number).__name__}"
@@ -86,9 +124,18 @@ def cast(array: Any, dtype: Any) -> jax.Array:
     return jnp.asarray(array).astype(jax.dtypes.canonicalize_dtype(dtype))
 
 
+def as_float(number: Any) -> float:
+    """A real number as a float: NaN for what is none, infinity for what is too large for one."""
+    try:
+        return float(number) if is_real(number) else math.nan
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def is_numeric(value: Any) -> bool:
+    """Whether it is a number or an array of them."""
     dtype = getattr(value, "dtype", None)
-    return is_python(value) or (dtype is not None and jnp.issubdtype(dtype, jnp.number))
+    return is_python(value) or (isinstance(dtype, np.dtype) and jnp.issubdtype(dtype, jnp.number))
 
 
 def is_python(value: Any) -> bool:

@@ -114,8 +114,7 @@ def path(
 
 
 def _falling(count: Any, ratio: Any, dtype: Any) -> jax.Array:
-    if isinstance(count, bool) or not isinstance(count, int) or count < 2:
-        raise ValueError(f"path: count: expected an integer of at least 2, got {brief(count)}")
+    _numbers.count("path: count", count, 2)
     ratio = _numbers.positive("ratio", ratio)
     if _numbers.is_python(ratio) and ratio >= 1:
         raise ValueError(

@@ -12,7 +12,6 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxreg import _numbers
-from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._objective import Parts, data_and_aux, require_loss_and_penalty
 from jaxreg._penalty.penalty import Penalty
@@ -207,10 +206,7 @@ def limited(owner: str, start: Vector, tolerance: Any, max_steps: Any) -> Limits
     dtype = vectors.dtype_of(start)
     if tolerance is None:
         tolerance = float(np.finfo(dtype).eps) ** 0.75
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ValueError(
-            f"{owner}: max_steps: expected an integer of at least 1, got {brief(max_steps)}"
-        )
+    _numbers.count(f"{owner}: max_steps", max_steps)
     tolerance = _numbers.positive("tolerance", tolerance)
     return Limits(_numbers.scalar("tolerance", tolerance, dtype), jnp.asarray(max_steps, jnp.int32))
 

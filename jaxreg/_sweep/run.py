@@ -14,9 +14,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._sweep import chunks, grid, processes
 from jaxreg._sweep.progress import Progress, reporter
+from jaxreg._sweep.width import check_width, is_count
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -221,9 +223,9 @@ def lower_sweep(
     """
     _check_train(train)
     checked = grid.checked(points)
-    if not _is_count(per_device):
+    if not is_count(per_device):
         raise ValueError(
-            f"lower_sweep: per_device: expected an integer of at least 1, got {per_device!r}; "
+            f"lower_sweep: per_device: expected an integer of at least 1, got {brief(per_device)}; "
             f"what is fastest is found by running: take the per_device of a Sweep"
         )
     _check_width(per_device, chunk)
@@ -279,13 +281,10 @@ def is_hashable(train: Any) -> bool:
 
 
 def _check_width(per_device: Any, chunk: Any) -> None:
-    if per_device != "auto" and not _is_count(per_device):
+    check_width("sweep", per_device)
+    if chunk is not None and not is_count(chunk):
         raise ValueError(
-            f'sweep: per_device: expected "auto" or an integer of at least 1, got {per_device!r}'
-        )
-    if chunk is not None and not _is_count(chunk):
-        raise ValueError(
-            f"sweep: chunk: expected an integer of at least 1, got {chunk!r}; "
+            f"sweep: chunk: expected an integer of at least 1, got {brief(chunk)}; "
             f"None takes as many points as run in a second"
         )
 
@@ -293,13 +292,10 @@ def _check_width(per_device: Any, chunk: Any) -> None:
 def _check_course(count: int, start: Any, keep: bool, on_chunk: Any) -> None:
     if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start <= count:
         raise ValueError(
-            f"sweep: start: expected the number of points to skip, from 0 to {count}, got {start!r}"
+            f"sweep: start: expected the number of points to skip, from 0 to {count}, got "
+            f"{brief(start)}"
         )
     if not keep and on_chunk is None:
         raise ValueError(
             "sweep: keep=False: expected on_chunk to take the results, got None; they would be lost"
         )
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

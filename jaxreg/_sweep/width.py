@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
+
+from jaxreg._messages.brief import brief
 
 FACTOR = 4
 GAIN = 0.95  # a width is taken if its runs take less than this share of the narrower one's time
@@ -52,3 +55,17 @@ class Width:
         self.value = min(self.seconds, key=self.seconds.__getitem__)
         self.fixed = True
         return True
+
+
+def check_width(owner: str, per_device: Any) -> None:
+    """Raises for what is neither a width nor "auto"."""
+    text = isinstance(per_device, str)
+    if not (text and per_device == "auto") and not is_count(per_device):
+        got = repr(per_device) if text else brief(per_device)
+        raise ValueError(
+            f'{owner}: per_device: expected "auto" or an integer of at least 1, got {got}'
+        )
+
+
+def is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -48,10 +48,11 @@ def require_penalty(name: str, penalty: Any) -> None:
 
 
 def uncalled(function: Any) -> bool:
-    """Whether it makes penalties, or is a method of one: no schedule at any rate."""
-    is_penalty = isinstance(function, type) and issubclass(function, Penalty)
+    """Whether it is a class, makes penalties, or is a method of one: no schedule at any rate."""
     module = str(getattr(function, "__module__", ""))
-    return is_penalty or (module.startswith("jaxreg.") and hasattr(function, "__qualname__"))
+    return isinstance(function, type) or (
+        module.startswith("jaxreg.") and hasattr(function, "__qualname__")
+    )
 
 
 def _advice(name: str, penalty: Any) -> str:

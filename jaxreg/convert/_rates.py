@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg import _numbers
+from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 
 ScalarOrSchedule = Any | Callable[[Any], Any]
@@ -118,9 +119,10 @@ def _left_by(momentum: Any) -> Any:
 
 
 def _require_sgd(function: str, optimizer: str) -> None:
-    if optimizer != "sgd":
+    if not (isinstance(optimizer, str) and optimizer == "sgd"):
+        got = repr(optimizer) if isinstance(optimizer, str) else brief(optimizer)
         raise ValueError(
-            f"{function}: expected optimizer='sgd', got {optimizer!r}, for which no λ in the loss "
+            f"{function}: expected optimizer='sgd', got {got}, for which no λ in the loss "
             f"equals decay beside the step: it scales the gradient of the penalty with the rest, "
             f"entry by entry (Loshchilov & Hutter 2019, proposition 2); choose the rate by the "
             f"loss on other data, or start from a time scale: from_timescale(epochs, …)"
@@ -289,11 +291,12 @@ def _at(value: Any, step: jax.Array) -> jax.Array:
 
 
 def _require_whole(steps: Any) -> None:
-    if not (isinstance(steps, int | np.integer) and steps > 0):
-        raise ValueError(f"steps: expected a whole number > 0, got {steps!r}")
+    is_whole = isinstance(steps, int | np.integer) and not isinstance(steps, bool)
+    if not is_whole or steps < 1:
+        raise ValueError(f"steps: expected a whole number > 0, got {brief(steps)}")
 
 
 def _steps(batch_size: Any, examples: Any, epochs: Any) -> Any:
     """nT/b, the steps of so many epochs."""
-    steps = _numbers.positive("examples", examples) * _numbers.positive("epochs", epochs)
-    return steps / _numbers.positive("batch_size", batch_size)
+    steps = _numbers.whole("examples", examples) * _numbers.positive("epochs", epochs)
+    return steps / _numbers.whole("batch_size", batch_size)

@@ -71,7 +71,7 @@ def to_ridge_alpha(strength: Any, examples: int, *, half: bool = False) -> Any:
       nλ, or 2nλ with ``half``.
     """
     strength = _numbers.checked("strength", strength)
-    return (2 if half else 1) * _numbers.positive("examples", examples) * strength
+    return (2 if half else 1) * _numbers.whole("examples", examples) * strength
 
 
 @explained
@@ -82,7 +82,7 @@ def from_ridge_alpha(alpha: Any, examples: int, *, half: bool = False) -> Any:
     0.25
     """
     alpha = _numbers.checked("alpha", alpha)
-    return alpha / ((2 if half else 1) * _numbers.positive("examples", examples))
+    return alpha / ((2 if half else 1) * _numbers.whole("examples", examples))
 
 
 Norm = Literal["l1", "l2"]
@@ -108,7 +108,7 @@ def to_logistic_c(strength: Any, examples: int, norm: Norm = "l2") -> Any:
     """
     strength, examples = (
         _numbers.positive("strength", strength),
-        _numbers.positive("examples", examples),
+        _numbers.whole("examples", examples),
     )
     return 1 / (_norm_factor(norm) * examples * strength)
 
@@ -120,15 +120,13 @@ def from_logistic_c(c: Any, examples: int, norm: Norm = "l2") -> Any:
     >>> from_logistic_c(0.25, examples=8)
     0.25
     """
-    c, examples = _numbers.positive("c", c), _numbers.positive("examples", examples)
+    c, examples = _numbers.positive("c", c), _numbers.whole("examples", examples)
     return 1 / (_norm_factor(norm) * examples * c)
 
 
 def _norm_factor(norm: Norm) -> int:
     factors = {"l2": 2, "l1": 1}
-    if norm not in factors:
-        raise ValueError(f"norm: expected 'l2' or 'l1', got {norm!r}")
-    return factors[norm]
+    return factors[_numbers.one_of("norm", norm, factors)]
 
 
 class ElasticNetParameters(NamedTuple):
@@ -235,7 +233,7 @@ def to_logistic_elastic_net(*, l1: Any, l2: Any, examples: int) -> LogisticParam
     """
     l1, l2 = _numbers.checked("l1", l1), _numbers.checked("l2", l2)
     both = _numbers.positive("l1 + 2·l2", l1 + 2 * l2)
-    return LogisticParameters(1 / (_numbers.positive("examples", examples) * both), l1 / both)
+    return LogisticParameters(1 / (_numbers.whole("examples", examples) * both), l1 / both)
 
 
 @explained
@@ -248,7 +246,7 @@ def from_logistic_elastic_net(c: Any, l1_ratio: Any, examples: int) -> ElasticNe
     Raises:
       ValueError: if ``l1_ratio`` exceeds 1.
     """
-    c, examples = _numbers.positive("c", c), _numbers.positive("examples", examples)
+    c, examples = _numbers.positive("c", c), _numbers.whole("examples", examples)
     l1_ratio = _numbers.at_most_one("l1_ratio", _numbers.checked("l1_ratio", l1_ratio))
     both = 1 / (examples * c)
     return ElasticNetStrengths(both * l1_ratio, both * (1 - l1_ratio) / 2)
@@ -294,7 +292,7 @@ def to_prior_precision(strength: Any, examples: int, *, noise_variance: Any = 1.
     """
     strength, examples = (
         _numbers.checked("strength", strength),
-        _numbers.positive("examples", examples),
+        _numbers.whole("examples", examples),
     )
     return 2 * examples * strength / _numbers.positive("noise_variance", noise_variance)
 
@@ -308,6 +306,6 @@ def from_prior_precision(precision: Any, examples: int, *, noise_variance: Any =
     """
     precision, examples = (
         _numbers.checked("precision", precision),
-        _numbers.positive("examples", examples),
+        _numbers.whole("examples", examples),
     )
     return precision * _numbers.positive("noise_variance", noise_variance) / (2 * examples)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg import _numbers, _trees
+from jaxreg._messages.brief import brief
 from jaxreg._select.select import where as rule
 from jaxreg._trees import Leaf, leaves_of
 
@@ -49,9 +50,14 @@ def group_sizes(function: str, leaf: Leaf, axis: Axis) -> jax.Array:
 
 
 def require_axis(function: str, leaf: Leaf, axis: Axis) -> None:
-    shape = jnp.shape(leaf.value)
-    axes = () if axis is None else (axis,) if isinstance(axis, int) else axis
-    if any(not -len(shape) <= a < len(shape) for a in axes):
+    if axis is None:
+        return
+    axes, shape = _numbers.as_axis(axis), jnp.shape(leaf.value)
+    if axes is None:
+        raise TypeError(
+            f"{function}: axis: expected an integer or a tuple of integers, got {brief(axis)}"
+        )
+    if not _numbers.are_axes(axes, len(shape)):
         raise ValueError(
             f"{function}: expected an array with axis {axis}, got shape {shape} at "
             f"{leaf.name or 'the array'}; select the leaves that are meant: where=jaxreg.weights"

@@ -155,7 +155,7 @@ def degrees_of_freedom(
 
     References: Hastie, Tibshirani & Friedman 2009, *The Elements of Statistical Learning*, §3.4.1.
     """
-    x = _numbers.widen(features)
+    x = _numbers.widen(_numbers.array("degrees_of_freedom: features", features))
     if x.ndim != 2:
         raise ValueError(
             f"degrees_of_freedom: expected features of shape (examples, features), got {x.shape}; "

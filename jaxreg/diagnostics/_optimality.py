@@ -51,7 +51,8 @@ def optimality(
     References: Parikh & Boyd 2014, *Proximal Algorithms*, §4.2 (the gradient mapping).
     """
     _require_penalty("optimality", penalty, "penalty, params, grads")
-    if _numbers.is_python(step) and _numbers.checked("step", step) == 0:
+    step = _numbers.checked("step", step)
+    if _numbers.is_python(step) and step == 0:
         raise ValueError("step: expected a positive number, got 0; take the learning rate")
     leaves = _chosen.chosen(params, None)
     rows = zip(

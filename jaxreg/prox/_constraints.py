@@ -8,10 +8,10 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
-from jaxreg._messages.calls import explained
+from jaxreg.prox._arguments import operator
 
 
-@explained
+@operator
 def non_negative(w: ArrayLike) -> jax.Array:
     """Projection: argmin_v ½‖v − w‖² with v ≥ 0, that is max(w, 0).
 
@@ -21,7 +21,7 @@ def non_negative(w: ArrayLike) -> jax.Array:
     return optax.projections.projection_non_negative(jnp.asarray(w))
 
 
-@explained
+@operator
 def box(w: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> jax.Array:
     """Projection: argmin_v ½‖v − w‖² with lower ≤ v ≤ upper.
 

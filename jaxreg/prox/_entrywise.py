@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
-from jaxreg._messages.calls import explained
+from jaxreg.prox._arguments import operator
 
 
-@explained
+@operator
 def l1(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """Soft threshold: argmin_v step·Σ|v| + ½‖v − w‖², entrywise.
 
@@ -32,7 +32,7 @@ def l1(w: ArrayLike, step: ArrayLike) -> jax.Array:
     return w - jnp.clip(w, -step, step)
 
 
-@explained
+@operator
 def l2(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """Shrinkage: argmin_v step·Σ|v|² + ½‖v − w‖² = w / (1 + 2·step).
 
@@ -47,7 +47,7 @@ def l2(w: ArrayLike, step: ArrayLike) -> jax.Array:
     return w / (1 + 2 * _numbers.real_like(step, w)).astype(w.dtype)
 
 
-@explained
+@operator
 def huber(w: ArrayLike, step: ArrayLike, delta: ArrayLike) -> jax.Array:
     """argmin_v step·Σ h(v) + ½‖v − w‖², with h(v) = ½|v|² up to delta, delta·(|v| − ½delta) beyond.
 

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
-from jaxreg._messages.calls import explained
+from jaxreg.prox._arguments import operator
 from jaxreg.prox._nonconvex import mcp, scad
 
 
-@explained
+@operator
 def group_lasso(w: ArrayLike, step: ArrayLike, axis: int | tuple[int, ...]) -> jax.Array:
     """Group soft threshold: argmin_v step·Σ_G ‖v_G‖ + ½‖v − w‖² = w_G·max(0, 1 − step/‖w_G‖).
 
@@ -34,7 +34,7 @@ def group_lasso(w: ArrayLike, step: ArrayLike, axis: int | tuple[int, ...]) -> j
     return _group_by_group(jnp.asarray(w), axis, step, factor)
 
 
-@explained
+@operator
 def group_mcp(
     w: ArrayLike, step: ArrayLike, gamma: ArrayLike, axis: int | tuple[int, ...]
 ) -> jax.Array:
@@ -56,7 +56,7 @@ def group_mcp(
     return _group_by_group(jnp.asarray(w), axis, step, factor, gamma)
 
 
-@explained
+@operator
 def group_scad(
     w: ArrayLike, step: ArrayLike, a: ArrayLike, axis: int | tuple[int, ...]
 ) -> jax.Array:
@@ -78,7 +78,7 @@ def group_scad(
     return _group_by_group(jnp.asarray(w), axis, step, factor, a)
 
 
-@explained
+@operator
 def max_norm(w: ArrayLike, bound: ArrayLike, axis: int | tuple[int, ...]) -> jax.Array:
     """Projection: argmin_v ½‖v − w‖² with ‖v_G‖ ≤ bound for every group, as in `group_lasso`.
 

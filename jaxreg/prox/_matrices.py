@@ -10,10 +10,10 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
-from jaxreg._messages.calls import explained
+from jaxreg.prox._arguments import operator
 
 
-@explained
+@operator
 def nuclear(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """argmin_V step·Σσᵢ(V) + ½‖V − W‖²: the singular values are soft-thresholded.
 
@@ -32,7 +32,7 @@ def nuclear(w: ArrayLike, step: ArrayLike) -> jax.Array:
     return _by_singular_value(w, step, lambda s, step: jnp.maximum(s - step[..., None], 0))
 
 
-@explained
+@operator
 def spectral(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """argmin_V step·σ₁(V) + ½‖V − W‖²: the largest singular values are cut to one level.
 

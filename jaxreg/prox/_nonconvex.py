@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
-from jaxreg._messages.calls import explained
+from jaxreg.prox._arguments import operator
 from jaxreg.prox._entrywise import by_modulus
 
 
-@explained
+@operator
 def log_sum(w: ArrayLike, step: ArrayLike, eps: ArrayLike) -> jax.Array:
     """argmin_v step·Σ log(1 + |v|/eps) + ½‖v − w‖², the global one; of two equal ones, 0.
 
@@ -49,7 +49,7 @@ def _larger_root(size: jax.Array, step: jax.Array, eps: jax.Array) -> jax.Array:
     return jnp.where(real, jnp.maximum(root, 0), 0)
 
 
-@explained
+@operator
 def mcp(w: ArrayLike, step: ArrayLike, gamma: ArrayLike) -> jax.Array:
     """argmin_v step·Σ m(v) + ½‖v − w‖², m(v) = |v| − |v|²/(2·gamma) up to gamma, ½gamma beyond.
 
@@ -76,7 +76,7 @@ def mcp(w: ArrayLike, step: ArrayLike, gamma: ArrayLike) -> jax.Array:
     return by_modulus(w, shrunk)
 
 
-@explained
+@operator
 def scad(w: ArrayLike, step: ArrayLike, a: ArrayLike) -> jax.Array:
     """argmin_v step·Σ f(v) + ½‖v − w‖², where f has slope 1 up to 1, 0 from a on, a line between.
 
@@ -107,7 +107,7 @@ def scad(w: ArrayLike, step: ArrayLike, a: ArrayLike) -> jax.Array:
     return by_modulus(w, shrunk)
 
 
-@explained
+@operator
 def l0(w: ArrayLike, step: ArrayLike) -> jax.Array:
     """Hard threshold: argmin_v step·#{v ≠ 0} + ½‖v − w‖²; of two equal ones, 0.
 

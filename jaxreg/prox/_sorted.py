@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
-from jaxreg._messages.calls import explained
+from jaxreg._messages.brief import brief
+from jaxreg.prox._arguments import operator
 from jaxreg.prox._entrywise import by_modulus
 from jaxreg.prox._isotonic import decreasing
 
 
-@explained
+@operator
 def slope(w: ArrayLike, step: ArrayLike, weights: ArrayLike) -> jax.Array:
     """argmin_v step·Σ weightsᵢ·|v|₍ᵢ₎ + ½‖v − w‖², with the sizes |v| in decreasing order.
 
@@ -31,6 +35,7 @@ def slope(w: ArrayLike, step: ArrayLike, weights: ArrayLike) -> jax.Array:
     (arXiv:1407.3824), algorithm 3.
     """
     w = jnp.asarray(w)
+    weights = _checked(weights, w.size)
     step, weights = _numbers.real_like(step, w), _numbers.real_like(weights, w)
 
     def shrunk(size: jax.Array) -> jax.Array:
@@ -41,3 +46,21 @@ def slope(w: ArrayLike, step: ArrayLike, weights: ArrayLike) -> jax.Array:
         return kept[jnp.argsort(order)].reshape(size.shape)
 
     return _numbers.split_as(by_modulus(_numbers.unsplit(w, w.ndim), shrunk), w)
+
+
+def _checked(weights: Any, count: int) -> jax.Array:
+    """The weights, once they are known to be as many as entries, and if known, decreasing."""
+    found = _numbers.array("prox.slope: weights", weights)
+    if found.shape != (count,):
+        raise ValueError(
+            f"prox.slope: weights: expected one for each of the {count} entries, got "
+            f"{brief(weights)}"
+        )
+    if isinstance(weights, list | tuple | np.ndarray):
+        known = np.asarray(weights)
+        if not np.all((known >= 0) & (known < np.inf)) or np.any(np.diff(known) > 0):
+            raise ValueError(
+                f"prox.slope: weights: expected finite numbers ≥ 0 that decrease, got "
+                f"{_numbers.show(known)}; sort them: weights[::-1] if they increase"
+            )
+    return found

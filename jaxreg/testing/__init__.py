@@ -21,6 +21,7 @@ from jaxreg._penalty.penalty import Penalty
 from jaxreg._penalty.term import Term
 from jaxreg._select.rules import Function, Where
 from jaxreg._select.select import where
+from jaxreg.testing import _arguments
 from jaxreg.testing._case import STEPS, Broken, Case
 from jaxreg.testing._penalty_laws import LAWS, Law
 from jaxreg.testing._transform_laws import TRANSFORM_LAWS, Transform, TransformLaw
@@ -86,10 +87,13 @@ def check_penalty(
     Raises:
       LawViolation: an AssertionError that says which law, what was expected and what came.
     """
+    _arguments.require_penalty(penalty)
+    shapes = _arguments.checked_shapes(shapes)
+    dtypes = _arguments.checked_dtypes("check_penalty", dtypes)
     given = {"convex": convex, "differentiable": differentiable, "proximal": proximal}
     with jax.enable_x64(True):
         for shape in shapes:
-            for case in _cases(penalty, tuple(shape), dtypes, minimiser, tree or _layer, given):
+            for case in _cases(penalty, shape, dtypes, minimiser, tree or _layer, given):
                 place = f"for {penalty!r} on {np.dtype(case.dtype)} of shape {case.shape}"
                 for law in LAWS:
                     _check_law(law, case, place)
@@ -136,15 +140,22 @@ def check_transform(
     Raises:
       LawViolation: an AssertionError that says which law, what was expected and what came.
     """
+    _arguments.require_factory(factory)
+    schedules = _arguments.checked_names("check_transform: schedules", schedules)
+    dtypes = _arguments.checked_dtypes("check_transform", dtypes)
+    params = _parameters() if params is None else params
+    _arguments.require_params(params)
     given = {"numbers": numbers, "schedules": schedules, "still": still}
     name = getattr(factory, "__name__", repr(factory))
     with jax.enable_x64(True):
         case = Transform(
             factory,
             dict(numbers or {}),
-            tuple(schedules),
-            jax.tree.map(lambda w: jnp.asarray(w, jnp.float64), params or _parameters()),
-            tuple(dtypes),
+            schedules,
+            jax.tree.map(
+                lambda w: jnp.asarray(w, jnp.float64), _parameters() if params is None else params
+            ),
+            dtypes,
             None if still is None else where(still),
             dict(update_args or {}),
             frozenset(fact for fact, value in given.items() if value),

@@ -47,9 +47,7 @@ def strengths(
     if not float(low) < float(high):
         raise ValueError(f"strengths: expected low < high, got {low:g} and {high:g}")
     require_held("strengths", [low, high])
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 2:
-        raise ValueError(f"strengths: count: expected an integer of at least 2, got {brief(count)}")
-    series = np.geomspace(float(low), float(high), count)
+    series = np.geomspace(float(low), float(high), _numbers.count("strengths: count", count, 2))
     dtype = dtypes.canonicalize_dtype(np.float64)
     return np.concatenate([[0.0] * bool(zero), series]).astype(dtype)
 

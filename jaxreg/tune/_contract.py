@@ -13,6 +13,7 @@ from jax import dtypes
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from jaxreg import _numbers
 from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._sweep.run import is_hashable
@@ -40,7 +41,8 @@ def weighted_mean(losses: ArrayLike, weights: ArrayLike) -> jax.Array:
     Raises:
       ValueError: if the shapes differ.
     """
-    losses, weights = jnp.asarray(losses), jnp.asarray(weights)
+    losses = _numbers.array("weighted_mean: losses", losses)
+    weights = _numbers.array("weighted_mean: weights", weights)
     if losses.shape != weights.shape:
         raise ValueError(
             f"weighted_mean: expected losses and weights of one shape, got {losses.shape} and "
@@ -71,11 +73,7 @@ def examples_of(owner: str, examples: Any, shared: tuple[Any, ...]) -> int:
                 * listed
             )
         return int(lengths.pop()[0])
-    if isinstance(examples, bool) or not isinstance(examples, int | np.integer) or examples < 2:
-        raise ValueError(
-            f"{owner}: examples: expected an integer of at least 2, got {brief(examples)}"
-        )
-    return int(examples)
+    return _numbers.count(f"{owner}: examples", examples, 2)
 
 
 def check_train(owner: str, train: Any, point: Any, examples: int, shared: tuple[Any, ...]) -> None:

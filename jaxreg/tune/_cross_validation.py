@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 from jaxreg._sweep.grid import is_key
 from jaxreg._sweep.progress import Progress
@@ -114,7 +115,7 @@ def cross_validate(
     began = time.perf_counter()
     owner = "cross_validate"
     _picking.check_rule(owner, rule)
-    averaged = (average,) if isinstance(average, str) else tuple(average)
+    averaged = _names(owner, average)
     candidates_of(owner, points, averaged)
     count = examples_of(owner, examples, shared)
     weights = _weights(owner, folds, count, repeats, seed, classes, groups)
@@ -136,6 +137,16 @@ def cross_validate(
             break
         points, growths = _rim.grown(points, rim, steps), growths + 1
     return found.choice(rule, rim, time.perf_counter() - began)
+
+
+def _names(owner: str, average: Any) -> tuple[str, ...]:
+    names = (average,) if isinstance(average, str) else average
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f'{owner}: average: expected names of points such as ("seed", "key"), got '
+            f"{brief(average)}"
+        )
+    return tuple(names)
 
 
 def _weights(

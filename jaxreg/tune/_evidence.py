@@ -128,11 +128,9 @@ def evidence(
     """
     x, y, single = checked_problem("evidence", features, targets)
     numbers, count = _groups(groups, x.shape[1])
-    tolerance = _numbers.positive("evidence: tolerance", tolerance) if tolerance else None
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ValueError(
-            f"evidence: max_steps: expected an integer of at least 1, got {brief(max_steps)}"
-        )
+    if tolerance is not None:
+        tolerance = _numbers.positive("evidence: tolerance", tolerance)
+    max_steps = _numbers.count("evidence: max_steps", max_steps)
     began = time.perf_counter()
     limit = 0.1 * float(jnp.finfo(x.dtype).eps) ** 0.5 if tolerance is None else tolerance
     settings = bool(half), bool(intercept), single, count, max_steps

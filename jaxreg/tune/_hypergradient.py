@@ -163,8 +163,7 @@ def _limits(owner: str, bounds: Any, start: np.ndarray) -> tuple[float, float]:
 
 
 def _check_steps(owner: str, steps: Any, optimizer: Any) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 2:
-        raise ValueError(f"{owner}: steps: expected an integer of at least 2, got {brief(steps)}")
+    _numbers.count(f"{owner}: steps", steps, 2)
     if optimizer is not None and not is_optimizer(optimizer):
         raise TypeError(
             f"{owner}: optimizer: expected one of optax, such as optax.adam(0.3), got "

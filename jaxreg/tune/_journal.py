@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxreg._messages.brief import brief
 from jaxreg._sweep.grid import plain
 
 KIND = "jaxreg.tune"
@@ -32,6 +33,8 @@ class Journal:
     """
 
     def __init__(self, owner: str, path: Any, data: Any) -> None:
+        if not isinstance(path, str | os.PathLike | None):
+            raise TypeError(f"{owner}: journal: expected a path of a file, got {brief(path)}")
         self.owner, self.path = owner, None if path is None else Path(path)
         self.entries: dict[Key, Entry] = {}
         if self.path is not None:

@@ -112,9 +112,10 @@ def _by_svd(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 def checked_problem(owner: str, features: Any, targets: Any) -> tuple[jax.Array, jax.Array, bool]:
     """(X, y of shape (examples, targets), whether targets came as one series), in one dtype."""
     for name, thing in (("features", features), ("targets", targets)):
-        if not (is_array(thing) or isinstance(thing, list | tuple)) or isinstance(thing, str):
+        if not (is_array(thing) or isinstance(thing, list | tuple)):
             raise TypeError(f"{owner}: {name}: expected an array, got {brief(thing)}")
-    x, y = jnp.asarray(features), jnp.asarray(targets)
+    x = _numbers.array(f"{owner}: features", features)
+    y = _numbers.array(f"{owner}: targets", targets)
     if x.ndim != 2 or x.shape[0] < 2 or not x.shape[1]:
         raise ValueError(
             f"{owner}: features: expected shape (examples, features), at least two examples, got "

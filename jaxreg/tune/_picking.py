@@ -56,7 +56,7 @@ def picked(
 
 
 def check_rule(owner: str, rule: object) -> None:
-    if rule not in RULES:
+    if not (isinstance(rule, str) and rule in RULES):
         raise ValueError(
             f'{owner}: rule: expected "minimum" or "one_standard_error" (the largest strength '
             f"within one standard error of the minimum), got {rule!r}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxreg._messages.brief import brief
 from jaxreg.tune import _gaussian_process
 from jaxreg.tune._space import Space
 from jaxreg.tune._study import PROCESS, process
@@ -95,12 +96,13 @@ def sampler_of(owner: str, sampler: Any, space: Space, seed: int, trials: int) -
 
     if isinstance(sampler, optuna.samplers.BaseSampler):
         return sampler
+    if not isinstance(sampler, str) or sampler not in (*PROPOSALS, "tpe"):
+        got = repr(sampler) if isinstance(sampler, str) else brief(sampler)
+        raise ValueError(
+            f'{owner}: sampler: expected "gp", "tpe" or a sampler of Optuna, got {got}'
+        )
     if sampler == "tpe":
         return optuna.samplers.TPESampler(seed=seed + trials, constant_liar=True)
-    if sampler not in PROPOSALS:
-        raise ValueError(
-            f'{owner}: sampler: expected "gp", "tpe" or a sampler of Optuna, got {sampler!r}'
-        )
     return _by_number()(space, functools.partial(PROPOSALS[sampler], seed))
 
 

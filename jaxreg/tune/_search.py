@@ -11,9 +11,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxreg import _numbers
 from jaxreg._messages.brief import brief
 from jaxreg._sweep.progress import Progress, reporter
 from jaxreg._sweep.side_by_side import AXIS
+from jaxreg._sweep.width import check_width
 from jaxreg.tune import _samplers, _study
 from jaxreg.tune._answer import chosen_from
 from jaxreg.tune._choice import Choice
@@ -54,9 +56,12 @@ def searched(
     began = time.perf_counter()
     _study.require_optuna(owner)
     _check_budget(owner, given.trials, given.batch)
+    _numbers.count(f"{owner}: seed", given.seed, 0)
     searched_ = space_of(owner, space)
     count = examples_of(owner, given.examples, shared)
     weights = splits_of(owner, given.folds, count, given.seed, given.classes, given.groups)
+    if given.per_device is not None:
+        check_width(owner, given.per_device)
     options = _options(given, searched_.repeats)
     trainings = Trainings(owner, train, searched_, weights, shared, options)
     study = _opened(owner, searched_, weights, shared, given)
@@ -77,10 +82,7 @@ def splits_of(
 
 def _check_budget(owner: str, trials: Any, batch: Any) -> None:
     for name, number in (("trials", trials), ("batch", batch)):
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-            raise ValueError(
-                f"{owner}: {name}: expected an integer of at least 1, got {brief(number)}"
-            )
+        _numbers.count(f"{owner}: {name}", number)
     if trials < batch:
         raise ValueError(
             f"{owner}: expected at least as many trials as run side by side, got {trials} trials "
@@ -97,7 +99,7 @@ def _options(given: Settings, repeats: int) -> dict[str, Any]:
     if width is None:  # side by side is faster on accelerators, and slower on CPU
         width = 1 if mesh.devices.flat[0].platform == "cpu" else -(-runs // devices)
     if isinstance(width, int):
-        width = max(min(width, -(-runs // devices)), width if width < 1 else 1)
+        width = min(width, -(-runs // devices))
     return {"per_device": width, "mesh": mesh, "compiler_options": given.compiler_options}
 
 
@@ -121,7 +123,7 @@ def _opened(
 def _pruner(owner: str, pruner: Any) -> Any:
     import optuna
 
-    if pruner is None or pruner == BEST:
+    if pruner is None or (isinstance(pruner, str) and pruner == BEST):
         return optuna.pruners.NopPruner()
     if not isinstance(pruner, optuna.pruners.BasePruner):
         raise ValueError(

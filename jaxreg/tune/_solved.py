@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxreg._messages.brief import brief
+from jaxreg import _numbers
+from jaxreg._messages.brief import brief, is_array
 from jaxreg._messages.calls import explained
 from jaxreg._penalty.penalty import Penalty
 from jaxreg._solve.solve import solve
+from jaxreg._trees import leaves_of
 from jaxreg.tune._contract import weighted_mean
 
 
@@ -79,16 +81,20 @@ def solved(
             f"solved: losses: expected a function losses(params, *shared) of all examples, got "
             f"{brief(losses)}"
         )
-    if not callable(penalty):
+    if not callable(penalty) or isinstance(penalty, type):
         raise TypeError(
             f"solved: penalty: expected a penalty such as l2, or a function of the point, got "
             f"{brief(penalty)}"
         )
 
+    leaves_of("solved: params", params)
+
     def loss(params: Any, weights: jax.Array, *shared: Any) -> jax.Array:
         return weighted_mean(losses(params, *shared), weights)
 
-    options = {"tolerance": tolerance, "max_steps": max_steps}
+    if tolerance is not None:
+        _numbers.positive("solved: tolerance", tolerance)
+    options = {"tolerance": tolerance, "max_steps": _numbers.count("solved: max_steps", max_steps)}
     return Solved(losses, _of_point(penalty), params, loss, options)
 
 
@@ -127,15 +133,17 @@ def checkpointed_scan(
 
     References: Griewank 1992; Chen et al. 2016 (arXiv:1604.06174); `jax.checkpoint`.
     """
-    leaves = jax.tree.leaves(xs)
-    if not leaves:
-        raise ValueError(f"checkpointed_scan: xs: expected arrays, got {brief(xs)}")
-    length = len(leaves[0])
-    segment = math.isqrt(max(length - 1, 0)) + 1 if segment is None else segment
-    if isinstance(segment, bool) or not isinstance(segment, int) or segment < 1:
-        raise ValueError(
-            f"checkpointed_scan: segment: expected an integer of at least 1, got {brief(segment)}"
+    if not callable(step):
+        raise TypeError(
+            f"checkpointed_scan: step: expected a function step(carry, x), got {brief(step)}"
         )
+    leaves = jax.tree.leaves(xs)
+    lengths = {leaf.shape[0] if is_array(leaf) and leaf.shape else -1 for leaf in leaves}
+    if len(lengths) != 1 or -1 in lengths:
+        raise ValueError(f"checkpointed_scan: xs: expected arrays of one length, got {brief(xs)}")
+    length = lengths.pop()
+    segment = math.isqrt(max(length - 1, 0)) + 1 if segment is None else segment
+    _numbers.count("checkpointed_scan: segment", segment)
     whole = length - length % segment
     inner = jax.checkpoint(lambda carry, part: lax.scan(step, carry, part))
     parts = jax.tree.map(lambda x: x[:whole].reshape(-1, segment, *x.shape[1:]), xs)

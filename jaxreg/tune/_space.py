@@ -83,7 +83,7 @@ def _range(owner: str, low: Any, high: Any, *, log: bool) -> Range:
 
 
 def _finite(owner: str, end: Any) -> float:
-    number = float(end) if _numbers.is_real(end) or _is_scalar(end) else np.nan
+    number = float(end) if _is_scalar(end) else _numbers.as_float(end)
     if not np.isfinite(number):
         raise ValueError(f"{owner}: expected a range of two finite numbers, got {brief(end)} in it")
     return number
@@ -152,6 +152,8 @@ def space_of(owner: str, space: Any) -> Space:
             f'{owner}: space: expected a dictionary such as {{"strength": (1e-5, 1e-2)}}, got '
             f"{brief(space)}; arrays of data come after it"
         )
+    if wrong := [name for name in space or {} if not isinstance(name, str)]:
+        raise TypeError(f"{owner}: space: expected names of numbers, got {brief(wrong[0])}")
     entries = {"strength": USUAL, **(space or {})}
     ranges = {n: r for n, e in entries.items() if (r := _searched(owner, n, e)) is not None}
     fixed = {n: _kept(owner, n, e) for n, e in entries.items() if n not in ranges}

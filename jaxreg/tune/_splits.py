@@ -14,6 +14,7 @@ import numpy as np
 from jax import dtypes
 from jax.core import Tracer
 
+from jaxreg import _numbers
 from jaxreg._messages.brief import brief
 from jaxreg._messages.calls import explained
 
@@ -56,6 +57,7 @@ def folds(
     References: Kohavi 1995, *A study of cross-validation and bootstrap*.
     """
     _check_counts("folds", examples, count, repeats)
+    seed = _numbers.count("folds: seed", seed, 0)
     labels, units = _labels("folds", examples, classes, groups)
     if units.max() + 1 < count:
         raise ValueError(
@@ -98,6 +100,7 @@ def holdout(
       ValueError: as `folds`, or if ``share`` leaves no example on one of the two sides.
     """
     _check_counts("holdout", examples)
+    seed = _numbers.count("holdout: seed", seed, 0)
     held_out = _held_out(examples, share)
     labels, units = _labels("holdout", examples, classes, groups)
     if groups is not None:
@@ -173,10 +176,7 @@ def _deal_groups(
 def _check_counts(owner: str, examples: Any, count: Any = 2, repeats: Any = 1) -> None:
     least = {"examples": (examples, 2), "count": (count, 2), "repeats": (repeats, 1)}
     for name, (number, bound) in least.items():
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < bound:
-            raise ValueError(
-                f"{owner}: {name}: expected an integer of at least {bound}, got {brief(number)}"
-            )
+        _numbers.count(f"{owner}: {name}", number, bound)
     if count > examples:
         raise ValueError(
             f"{owner}: expected at least as many examples as folds, got {examples} examples for "
@@ -185,7 +185,7 @@ def _check_counts(owner: str, examples: Any, count: Any = 2, repeats: Any = 1) -
 
 
 def _held_out(examples: int, share: Any) -> int:
-    number = float(share) if isinstance(share, int | float | np.number) else np.nan
+    number = _numbers.as_float(share)
     if not 0 < number < 1 or not 0 < round(number * examples) < examples:
         raise ValueError(
             f"holdout: share: expected a number between 0 and 1 that leaves examples on both "

@@ -81,8 +81,8 @@ def validation_gradient(
     owner = "validation_gradient"
     check_mode(owner, train, mode)
     check_point(owner, point, wrt)
-    weights = jnp.asarray(weights)
-    if weights.ndim != 1:
+    weights = _numbers.array(f"{owner}: weights", weights)
+    if weights.ndim != 1 or not weights.size:
         raise ValueError(
             f"{owner}: weights: expected one split, of shape (examples,), got "
             f"{brief(weights)}; of tune.holdout(…) take [0], over several use jax.vmap"
@@ -148,7 +148,7 @@ def _ones(tree: Any) -> Any:
 
 
 def check_mode(owner: str, train: Any, mode: Any) -> None:
-    if mode not in MODES:
+    if not (isinstance(mode, str) and mode in MODES):
         raise ValueError(
             f'{owner}: mode: expected "reverse", "forward" or "implicit", got {brief(mode)}'
         )
@@ -161,6 +161,8 @@ def check_mode(owner: str, train: Any, mode: Any) -> None:
 
 
 def check_point(owner: str, point: Any, wrt: str) -> None:
+    if not isinstance(wrt, str):
+        raise TypeError(f"{owner}: wrt: expected the name of a number, got {brief(wrt)}")
     if not isinstance(point, Mapping) or wrt not in point:
         raise TypeError(
             f"{owner}: point: expected a dictionary with {wrt!r}, where the derivative is taken, "
