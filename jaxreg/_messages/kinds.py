@@ -48,7 +48,7 @@ def of(signature: inspect.Signature) -> dict[str, Kind]:
 
 def require(function: str, kinds: Mapping[str, Kind], given: Mapping[str, Any]) -> None:
     """Raises if a keyword is given what is not of its kind."""
-    for name in kinds.keys() & given.keys():
+    for name in (name for name in kinds if name in given):
         is_such, expected = kinds[name]
         if not is_such(given[name]):
             raise TypeError(f"{function}: {name}: expected {expected}, got {brief(given[name])}")
