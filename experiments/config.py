@@ -23,6 +23,8 @@ Optimizer = Literal["sgd", "momentum", "adam"]
 Precision = Literal["default", "bfloat16", "high", "tensorfloat32", "highest", "float32"]
 
 DEFAULT_STRENGTH = 5e-5
+MOST = 2**31 - 1
+"""What JAX counts with: the largest int32."""
 
 
 def _about_forms() -> str:
@@ -231,8 +233,7 @@ def _check_numbers(config: TrainingConfig) -> None:
             f"--learning-rate: expected a finite number > 0, got {config.learning_rate}"
         )
     for name in ("batch_size", "epochs", "hidden"):
-        if getattr(config, name) < 1:
-            raise ConfigError(f"--{option(name)}: expected at least 1, got {getattr(config, name)}")
+        check_count(name, getattr(config, name))
     if not 0 <= config.seed < 2**64:
         raise ConfigError(f"--seed: expected an integer from 0 to 2⁶⁴ − 1, got {config.seed}")
 
@@ -268,9 +269,8 @@ def _check_penalty(config: TrainingConfig) -> None:
 
 def _check_saving(config: Config) -> None:
     for name in ("checkpoint_every", "keep"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise ConfigError(f"--{option(name)}: expected at least 1, got {value}")
+        if (value := getattr(config, name)) is not None:
+            check_count(name, value)
     if config.contrast and config.checkpoint_every is not None:
         raise ConfigError(
             "--checkpoint-every: expected a training, got --contrast, which compares short ones; "
@@ -285,9 +285,8 @@ def _check_saving(config: Config) -> None:
 
 def _check_devices(config: Config) -> None:
     for name in ("devices", "connect_timeout"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise ConfigError(f"--{option(name)}: expected at least 1, got {value}")
+        if (value := getattr(config, name)) is not None:
+            check_count(name, value)
     if config.contrast and (config.devices not in (None, 1) or config.connected):
         raise ConfigError(
             "--contrast: expected one device, got several; it compares in float64 what rounds "
@@ -337,6 +336,14 @@ def _check_address(coordinator: str) -> None:
             f"--coordinator: expected HOST:PORT of process 0, got {coordinator!r}; "
             f"for processes on one machine write 127.0.0.1:12345"
         )
+
+
+def check_count(name: str, value: int, most: int = MOST) -> None:
+    """Raises if an option that counts something is below 1, or above what anything can count."""
+    if value < 1:
+        raise ConfigError(f"--{option(name)}: expected at least 1, got {value}")
+    if value > most:
+        raise ConfigError(f"--{option(name)}: expected at most {most:,}, got {value}")
 
 
 def option(field: str) -> str:

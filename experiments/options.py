@@ -13,9 +13,11 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from experiments.config import ConfigError, option
+from experiments.config import MOST, ConfigError, check_count, option
 
 S = TypeVar("S")
+TRAINED = dict.fromkeys(("seeds", "rows", "count", "trials"), 100_000)
+"""What each is trained for: at most so many."""
 
 
 def check_sizes(config: Any) -> None:
@@ -35,10 +37,12 @@ def check_counts(config: Any, names: Iterable[str]) -> None:
     """Raises if one of these options is given and below 1, or the first seed is negative."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and value < 1:
-            raise ConfigError(f"--{option(name)}: expected at least 1, got {value}")
+        if value is not None:
+            check_count(name, value, TRAINED.get(name, MOST))
     if config.first_seed < 0:
         raise ConfigError(f"--first-seed: expected at least 0, got {config.first_seed}")
+    if config.first_seed > MOST:
+        raise ConfigError(f"--first-seed: expected at most {MOST:,}, got {config.first_seed}")
 
 
 def check_above(config: Any, least: Mapping[str, float]) -> None:
@@ -47,6 +51,8 @@ def check_above(config: Any, least: Mapping[str, float]) -> None:
         value = getattr(config, name)
         if value is not None and not (math.isfinite(value) and value > bound):
             raise ConfigError(f"--{option(name)}: expected more than {bound:g}, got {value}")
+        if value is not None and value > MOST:
+            raise ConfigError(f"--{option(name)}: expected at most {MOST:g}, got {value:g}")
 
 
 def check_share(config: Any, name: str) -> None:

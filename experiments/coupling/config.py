@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal
 from typing_extensions import Doc
 
 from experiments import options, provenance
-from experiments.config import ConfigError, Optimizer
+from experiments.config import ConfigError, Optimizer, option
 from experiments.coupling.regimes import Panel, Regime, panels
 from experiments.forms import FORMS, in_study
 from experiments.models.table import MODELS, Norm, Studied
 from experiments.paired.setup import Decayed
 
 NO_DECAY = "none"
+WIDEST = 1000
+"""Rows or columns of a heat map, at most."""
 
 
 def _about_forms() -> str:
@@ -221,18 +223,28 @@ def _with_grid(panel: Panel, config: StudyConfig) -> Panel:
     if config.rows is not None:
         grid = dataclasses.replace(grid, rows=(0, config.rows))
     if config.learning_rates is not None:
-        low, high = config.learning_rates
-        grid = dataclasses.replace(grid, learning_rate=low, rows=(0, _count(low, high, row_ratio)))
+        low, _ = config.learning_rates
+        count = _count("learning_rates", config.learning_rates, row_ratio)
+        grid = dataclasses.replace(grid, learning_rate=low, rows=(0, count))
     if config.decays is not None:
-        low, high = config.decays
-        grid = dataclasses.replace(grid, decay=low, columns=(0, _count(low, high, ratio)))
+        low, _ = config.decays
+        grid = dataclasses.replace(
+            grid, decay=low, columns=(0, _count("decays", config.decays, ratio))
+        )
     if grid.axis == "rate":
         _ = grid.shift  # refuses ratios by which the views are not one grid
     return dataclasses.replace(panel, grid=grid)
 
 
-def _count(low: float, high: float, ratio: float) -> int:
-    return math.floor(math.log(high / low) / math.log(ratio) + 1e-9) + 1
+def _count(name: str, ends: tuple[float, float], ratio: float) -> int:
+    low, high = ends
+    count = math.floor((math.log(high) - math.log(low)) / math.log(ratio) + 1e-9) + 1
+    if count > WIDEST:
+        raise ConfigError(
+            f"--{option(name)}: expected at most {WIDEST} steps of the ratio {ratio:g} between "
+            f"the lowest and the highest, got {count:,}; take a larger ratio, or less between them"
+        )
+    return count
 
 
 def command_line(config: StudyConfig) -> str:

@@ -201,6 +201,7 @@ def _check(config: PathConfig) -> None:
     options.check_span(config, "strengths")
     if config.count is not None and config.count < 3:
         raise ConfigError(f"--count: expected at least 3, λ = 0 and two more, got {config.count}")
+    options.check_counts(config, ("count",))
     if config.optimizer == "adam" and "nuclear" in (config.penalties or ()):
         raise ConfigError(
             "--optimizer adam: expected penalties of entries and groups, which have a prox in "

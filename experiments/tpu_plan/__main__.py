@@ -19,6 +19,7 @@ from rich.table import Table
 
 from experiments.command import run_command
 from experiments.config import (
+    MOST,
     ConfigError,
     MachineConfig,
     TrainingConfig,
@@ -137,6 +138,8 @@ def checked(config: PlanConfig) -> PlanConfig:
         if value is not None and value < least:
             option = name.replace("_", "-")
             raise ConfigError(f"--{option}: expected at least {least}, got {value}")
+        if value is not None and value > MOST:
+            raise ConfigError(f"--{name.replace('_', '-')}: expected at most {MOST:,}, got {value}")
     if not config.topology:
         raise ConfigError("--topology: expected at least one slice, got none; write v5e:4x4")
     if config.dtype == "float64":

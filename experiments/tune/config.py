@@ -113,6 +113,7 @@ class TuneConfig:
         return tuple(range(self.first_seed, self.first_seed + (self.seeds or 1)))
 
 
+MOST_STRENGTHS = 100_000
 AROUND = ("resume", "platform", "per_device", "compilation_cache")
 """Options that are no settings of the study: a study that goes on may have others."""
 STANDARD: dict[str, Any] = {
@@ -180,6 +181,10 @@ def _check(config: TuneConfig) -> None:
             )
         if count < 2:
             raise ConfigError(f"--strengths: expected at least 2 of them, got {count}")
+        if count > MOST_STRENGTHS:
+            raise ConfigError(
+                f"--strengths: expected at most {MOST_STRENGTHS:,} of them, got {count}"
+            )
 
 
 def trained_by(config: TuneConfig) -> TrainingConfig:

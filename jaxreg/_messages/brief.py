@@ -34,6 +34,11 @@ def brief(thing: Any) -> str:
     return _container(thing)
 
 
+def quoted(thing: Any) -> str:
+    """A text in its quotes, where one of some texts was expected; other things in a few words."""
+    return repr(thing) if isinstance(thing, str) else brief(thing)
+
+
 def is_array(thing: Any) -> bool:
     is_class = isinstance(thing, type | ModuleType)  # such as np.float32, or numpy itself
     return not is_class and hasattr(thing, "shape") and hasattr(thing, "dtype")

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxreg._messages.brief import brief
+from jaxreg._messages.brief import brief, quoted
 
 SHOWN = 12  # numbers of one array that are spelled out
 
@@ -85,8 +85,7 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> Any:
     if isinstance(value, str) and value in names:
         return value
     listed = " or ".join([", ".join(map(repr, names[:-1])), repr(names[-1])])
-    got = repr(value) if isinstance(value, str) else brief(value)
-    raise ValueError(f"{name}: expected {listed}, got {got}")
+    raise ValueError(f"{name}: expected {listed}, got {quoted(value)}")
 
 
 def setting(
@@ -105,7 +104,7 @@ def setting(
     limits = f" > {above:g}" * (above > -math.inf) + f" ≥ {least:g}" * (least > -math.inf)
     error = ValueError if is_python(number) else TypeError
     raise error(
-        f"{owner}: expected {name}, a finite number{limits}, got {got}; "
+        f"{owner}: expected {name}, a finite number{limits}, got {quoted(value)}; "
         f"write {owner}({name}=…)(params)"
     )
 

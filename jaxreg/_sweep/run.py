@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxreg._messages.brief import brief
+from jaxreg._messages.brief import brief, quoted
 from jaxreg._messages.calls import explained
 from jaxreg._sweep import chunks, grid, processes
 from jaxreg._sweep.progress import Progress, reporter
@@ -225,7 +225,7 @@ def lower_sweep(
     checked = grid.checked(points)
     if not is_count(per_device):
         raise ValueError(
-            f"lower_sweep: per_device: expected an integer of at least 1, got {brief(per_device)}; "
+            f"lower_sweep: per_device: expected an integer of at least 1, got {quoted(per_device)}; "
             f"what is fastest is found by running: take the per_device of a Sweep"
         )
     _check_width(per_device, chunk)

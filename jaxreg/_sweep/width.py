@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jaxreg._messages.brief import brief
+from jaxreg._messages.brief import quoted
 
 FACTOR = 4
 GAIN = 0.95  # a width is taken if its runs take less than this share of the narrower one's time
@@ -59,11 +59,11 @@ class Width:
 
 def check_width(owner: str, per_device: Any) -> None:
     """Raises for what is neither a width nor "auto"."""
-    text = isinstance(per_device, str)
-    if not (text and per_device == "auto") and not is_count(per_device):
-        got = repr(per_device) if text else brief(per_device)
+    automatic = isinstance(per_device, str) and per_device == "auto"
+    if not automatic and not is_count(per_device):
         raise ValueError(
-            f'{owner}: per_device: expected "auto" or an integer of at least 1, got {got}'
+            f'{owner}: per_device: expected "auto" or an integer of at least 1, got '
+            f"{quoted(per_device)}"
         )
 
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg import _numbers
-from jaxreg._messages.brief import brief
+from jaxreg._messages.brief import brief, quoted
 from jaxreg._messages.calls import explained
 
 ScalarOrSchedule = Any | Callable[[Any], Any]
@@ -120,9 +120,8 @@ def _left_by(momentum: Any) -> Any:
 
 def _require_sgd(function: str, optimizer: str) -> None:
     if not (isinstance(optimizer, str) and optimizer == "sgd"):
-        got = repr(optimizer) if isinstance(optimizer, str) else brief(optimizer)
         raise ValueError(
-            f"{function}: expected optimizer='sgd', got {got}, for which no λ in the loss "
+            f"{function}: expected optimizer='sgd', got {quoted(optimizer)}, for which no λ in the loss "
             f"equals decay beside the step: it scales the gradient of the penalty with the rest, "
             f"entry by entry (Loshchilov & Hutter 2019, proposition 2); choose the rate by the "
             f"loss on other data, or start from a time scale: from_timescale(epochs, …)"

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg import _numbers
-from jaxreg._messages.brief import brief
+from jaxreg._messages.brief import quoted
 from jaxreg._messages.calls import explained
 from jaxreg._trees import Leaf
 from jaxreg.diagnostics._chosen import Axis, chosen, group_sizes, matching, require_axis, size
@@ -58,10 +58,9 @@ def effective_learning_rate(
     (arXiv:1706.05350); Hoffer et al. 2018, *Norm matters* (arXiv:1803.01814).
     """
     if not (isinstance(optimizer, str) and optimizer in DEGREES):
-        got = repr(optimizer) if isinstance(optimizer, str) else brief(optimizer)
         raise ValueError(
             f"effective_learning_rate: expected optimizer 'sgd', 'adam' or 'lion', got "
-            f"{got}; 'sgd' if its step grows with the gradient, 'adam' if it does not"
+            f"{quoted(optimizer)}; 'sgd' if its step grows with the gradient, 'adam' if it does not"
         )
     rate = _numbers.checked("learning_rate", learning_rate)
     return {

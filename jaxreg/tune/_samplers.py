@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxreg._messages.brief import brief
+from jaxreg._messages.brief import quoted
 from jaxreg.tune import _gaussian_process
 from jaxreg.tune._space import Space
 from jaxreg.tune._study import PROCESS, process
@@ -97,9 +97,8 @@ def sampler_of(owner: str, sampler: Any, space: Space, seed: int, trials: int) -
     if isinstance(sampler, optuna.samplers.BaseSampler):
         return sampler
     if not isinstance(sampler, str) or sampler not in (*PROPOSALS, "tpe"):
-        got = repr(sampler) if isinstance(sampler, str) else brief(sampler)
         raise ValueError(
-            f'{owner}: sampler: expected "gp", "tpe" or a sampler of Optuna, got {got}'
+            f'{owner}: sampler: expected "gp", "tpe" or a sampler of Optuna, got {quoted(sampler)}'
         )
     if sampler == "tpe":
         return optuna.samplers.TPESampler(seed=seed + trials, constant_liar=True)
