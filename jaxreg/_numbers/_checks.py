@@ -104,7 +104,7 @@ def setting(
     limits = f" > {above:g}" * (above > -math.inf) + f" ≥ {least:g}" * (least > -math.inf)
     error = ValueError if is_python(number) else TypeError
     raise error(
-        f"{owner}: expected {name}, a finite number{limits}, got {quoted(value)}; "
+        f"{owner}: expected {name}, a finite number{limits}, got {got}; "
         f"write {owner}({name}=…)(params)"
     )
 

@@ -225,8 +225,8 @@ def lower_sweep(
     checked = grid.checked(points)
     if not is_count(per_device):
         raise ValueError(
-            f"lower_sweep: per_device: expected an integer of at least 1, got {quoted(per_device)}; "
-            f"what is fastest is found by running: take the per_device of a Sweep"
+            f"lower_sweep: per_device: expected an integer of at least 1, got "
+            f"{quoted(per_device)}; what is fastest is found by running: take the per_device of a Sweep"
         )
     _check_width(per_device, chunk)
     runs = chunks.prepare(train, checked, shared, mesh, per_device, chunk, compiler_options)

@@ -121,8 +121,8 @@ def _left_by(momentum: Any) -> Any:
 def _require_sgd(function: str, optimizer: str) -> None:
     if not (isinstance(optimizer, str) and optimizer == "sgd"):
         raise ValueError(
-            f"{function}: expected optimizer='sgd', got {quoted(optimizer)}, for which no λ in the loss "
-            f"equals decay beside the step: it scales the gradient of the penalty with the rest, "
+            f"{function}: expected optimizer='sgd', got {quoted(optimizer)}, for which no λ in "
+            f"the loss equals decay beside the step: it scales the gradient of the penalty with the rest, "
             f"entry by entry (Loshchilov & Hutter 2019, proposition 2); choose the rate by the "
             f"loss on other data, or start from a time scale: from_timescale(epochs, …)"
         )
