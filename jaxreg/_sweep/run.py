@@ -226,7 +226,8 @@ def lower_sweep(
     if not is_count(per_device):
         raise ValueError(
             f"lower_sweep: per_device: expected an integer of at least 1, got "
-            f"{quoted(per_device)}; what is fastest is found by running: take the per_device of a Sweep"
+            f"{quoted(per_device)}; what is fastest is found by running: take the per_device of a "
+            f"Sweep"
         )
     _check_width(per_device, chunk)
     runs = chunks.prepare(train, checked, shared, mesh, per_device, chunk, compiler_options)

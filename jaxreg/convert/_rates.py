@@ -122,7 +122,8 @@ def _require_sgd(function: str, optimizer: str) -> None:
     if not (isinstance(optimizer, str) and optimizer == "sgd"):
         raise ValueError(
             f"{function}: expected optimizer='sgd', got {quoted(optimizer)}, for which no λ in "
-            f"the loss equals decay beside the step: it scales the gradient of the penalty with the rest, "
+            f"the loss equals decay beside the step: it scales the gradient of the penalty with "
+            f"the rest, "
             f"entry by entry (Loshchilov & Hutter 2019, proposition 2); choose the rate by the "
             f"loss on other data, or start from a time scale: from_timescale(epochs, …)"
         )
