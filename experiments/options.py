@@ -90,13 +90,8 @@ def going_on(given: S, content: Mapping[str, Any], around: Collection[str]) -> S
             "--resume: expected it without settings of the study, which goes on with its own; "
             "leave out the other options, or start a new study without --resume"
         )
-    fields = {field.name for field in dataclasses.fields(settings)}
-    found = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in content["config"].items()
-        if name in fields
-    }
-    return settings(**{**found, **kept, "output": None})
+    found = settings_of(settings, content.get("config"), "--resume: config.json")
+    return dataclasses.replace(found, **kept, output=None)
 
 
 def settings_of(kind: type[S], values: Any, where: str) -> S:
@@ -132,9 +127,16 @@ def _fits(value: Any, hint: Any) -> bool:
     if kind in (Union, UnionType):
         return any(_fits(value, one) for one in of)
     if kind is tuple:
-        return isinstance(value, list) and all(_fits(item, of[0]) for item in value)
+        return isinstance(value, list) and _all_fit(value, of)
     known = {float: (int, float), Path: (str,), NoneType: (NoneType,)}
     return type(value) in known.get(hint, (hint,))
+
+
+def _all_fit(values: list[Any], hints: tuple[Any, ...]) -> bool:
+    """Whether each is of its type, where the tuple has one for each or one for all."""
+    if hints[-1] is Ellipsis:
+        return all(_fits(value, hints[0]) for value in values)
+    return len(values) == len(hints) and all(map(_fits, values, hints))
 
 
 def _of_json(value: Any, hint: Any) -> Any:

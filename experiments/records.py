@@ -131,7 +131,7 @@ def run_of(folder: Path, command: str) -> dict[str, Any]:
     try:
         content = read_config(folder)
         (folder / RECORDS).stat()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"{CONFIG}: {error}"
         raise OutputError(
             f"--resume: expected the folder of a run, with config.json and records.jsonl, but "
@@ -254,7 +254,7 @@ def _parsed(line: bytes) -> Any:
     """The record of a line; None if it is none."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 

@@ -186,7 +186,7 @@ def _read_idx(path: Path, dimensions: int) -> np.ndarray:
             f"{path}: expected the idx magic number {expected}, found {magic}; {CHECK_NAME}"
         )
     count = math.prod(sizes)
-    values = take(count + BEYOND)
+    values = take(min(count + BEYOND, sys.maxsize))
     if len(values) != count or not count:
         more = " or more" * (len(values) == count + BEYOND)
         raise DataError(
@@ -226,7 +226,7 @@ def _gunzipping(path: Path, content: bytes) -> Callable[[int], bytes]:
     def take(count: int) -> bytes:
         nonlocal left
         try:
-            unpacked = stream.decompress(left, min(count, sys.maxsize))
+            unpacked = stream.decompress(left, count)
         except zlib.error as error:
             raise DataError(
                 f"{path}: expected gzip, found damage ({error}); {FETCH_AGAIN}"

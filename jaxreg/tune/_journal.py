@@ -1,8 +1,8 @@
 """A file that keeps the score of every training as it ends, so that a stopped choice goes on.
 
 JSON lines: the first says for which data and splits the others are; each other line is one
-training: its point, its split, what it scored, and the derivative where that is wanted. A line that
-was cut off by a crash is dropped.
+training: its point, its split, what it scored, the derivative where that is wanted, and a checksum.
+A line that was cut off by a crash or is damaged is dropped, and its training run again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 from jaxreg._messages.brief import brief
 from jaxreg._sweep.grid import plain
 
-KIND = "jaxreg.tune"
+KIND, CHECKSUM = "jaxreg.tune", "crc32"
 Key = tuple[str, int]
 Entry = dict[str, Any]
 
@@ -61,7 +62,7 @@ class Journal:
             )
         if len(whole) < len(text):
             os.truncate(self.path, len(whole))
-        for line in filter(None, lines[1:]):
+        for line in filter(_is_whole, lines[1:]):
             self.entries[line["point"], line["split"]] = line["found"]
 
     def add(self, keys: Iterable[Key], found: Iterable[Entry]) -> None:
@@ -69,7 +70,8 @@ class Journal:
         new = dict(zip(keys, found, strict=True))
         self.entries |= new
         if self.path is not None:
-            self._append({"point": p, "split": s, "found": f} for (p, s), f in new.items())
+            lines = ({"point": p, "split": s, "found": f} for (p, s), f in new.items())
+            self._append({**line, CHECKSUM: _sum(line)} for line in lines)
 
     def _append(self, lines: Iterable[dict[str, Any]]) -> None:
         assert self.path is not None
@@ -83,9 +85,22 @@ class Journal:
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _is_whole(line: dict[str, Any]) -> bool:
+    """Whether a line is as it was written; those of earlier versions have no checksum."""
+    rest = {name: value for name, value in line.items() if name != CHECKSUM}
+    if rest.keys() != {"point", "split", "found"} or line.get(CHECKSUM, _sum(rest)) != _sum(rest):
+        return False
+    kinds = {"point": str, "split": int, "found": dict}
+    return all(isinstance(rest[name], kind) for name, kind in kinds.items())
+
+
+def _sum(line: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(line).encode())
 
 
 def fingerprint(tree: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg._messages.brief import brief
 from jaxreg.tune._storage import storage_of
 
 NAME = "jaxreg.tune"
@@ -199,28 +200,58 @@ def opened(owner: str, storage: Any, purpose: dict[str, Any], pruner: Any) -> An
     import optuna
 
     place = storage_of(owner, storage)
-    with _quiet():
-        if place is not None and NAME in optuna.get_all_study_names(place):
-            study = optuna.load_study(study_name=NAME, storage=place, pruner=pruner)
-        else:
-            study = optuna.create_study(
-                study_name=NAME, storage=place, pruner=pruner, load_if_exists=True
-            )
-    kept = study.user_attrs.get(NAME)
+    try:
+        with _quiet():
+            if place is not None and NAME in optuna.get_all_study_names(place):
+                study = optuna.load_study(study_name=NAME, storage=place, pruner=pruner)
+            else:
+                study = optuna.create_study(
+                    study_name=NAME, storage=place, pruner=pruner, load_if_exists=True
+                )
+        kept, trials = study.user_attrs.get(NAME), study.get_trials(deepcopy=False)
+    except Exception as error:  # of Optuna or the storage, whichever it is
+        raise _unreadable(owner, storage, f"{type(error).__name__}: {error}") from error
     if kept is None:
-        if study.get_trials(deepcopy=False):
+        if trials:
             raise ValueError(
                 f"{owner}: storage: {storage} holds a study named {NAME!r} that was made "
                 f"otherwise; it is left as it is: name another"
             )
         study.set_user_attr(NAME, purpose)
+    elif not isinstance(kept, dict):
+        raise _unreadable(owner, storage, f"its purpose is {brief(kept)}")
     elif different := [name for name in purpose if kept.get(name) != purpose[name]]:
         raise ValueError(
             f"{owner}: storage: the study in {storage} is about another "
             f"{' and another '.join(different)}: {_first_difference(kept, purpose, different)}; "
             f"it is left as it is: name another storage"
         )
+    for trial in trials:
+        if not _is_sound(trial):
+            raise _unreadable(owner, storage, f"trial {trial.number} is not as it was written")
     return study
+
+
+def _unreadable(owner: str, storage: Any, reason: str) -> ValueError:
+    return ValueError(
+        f"{owner}: storage: expected a study of Optuna that is whole, but {storage} is damaged: "
+        f"{reason}; it is left as it is: name another, or remove it"
+    )
+
+
+def _is_sound(trial: Any) -> bool:
+    """Whether what an ended trial notes is what `Study.tell` wrote."""
+    host, colon, number = str(trial.user_attrs.get(PROCESS, "host:1")).rpartition(":")
+    if not (host and colon and number.isdecimal()):
+        return False
+    if trial.state.name not in ("COMPLETE", "PRUNED") or not trial.params:
+        return True
+    note, numbers = trial.user_attrs.get(NAME), (float, int, type(None))
+    if not isinstance(note, dict):
+        return False
+    lists = [note.get(name) for name in ("scores", "errors")]
+    whole = all(isinstance(x, list) and all(isinstance(v, numbers) for v in x) for x in lists)
+    return whole and trial.datetime_complete is not None
 
 
 def _first_difference(kept: Any, purpose: Any, different: list[str]) -> str:
