@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from experiments.config import MOST, ConfigError, check_count, option
 
 S = TypeVar("S")
-TRAINED = dict.fromkeys(("seeds", "rows", "count", "trials"), 100_000)
+TRAINED: dict[str, int] = dict.fromkeys(("seeds", "rows", "count", "trials"), 100_000)
 """What each is trained for: at most so many."""
 
 
