@@ -42,15 +42,8 @@ def solve(
 ) -> Solution:
     """Minimises loss(params, *args) + penalty(params), with exact zeros and derivatives.
 
-    The method is accelerated proximal gradient descent on the whole tree: the step is found by
-    backtracking and may grow again, momentum restarts where it leads uphill, and some steps are
-    semismooth Newton steps, by conjugate gradients on the entries that are not zero. It needs the
-    gradient of the loss, no learning rate, and memory for some eight copies of the parameters; all
-    is one compiled loop. Losses that trace to the same program, with the same shapes, compile once,
-    whatever the strengths and the data; those with derivatives of their own (`jax.custom_jvp`, as
-    in ``jnp.logaddexp``) only as the same function, so define such a loss once, outside of loops.
-    It can be jitted and vmapped, over strengths and over data (a finished problem stays as it is),
-    and follows the sharding of params and data.
+    The convention: the loss is a mean over the examples, the penalty a sum over parameters, without
+    a ½; `jaxreg.convert` speaks scikit-learn's. Parameters without a penalty are solved for, too.
 
     >>> from jaxreg import l1
     >>> def loss(w, x, y):
@@ -63,8 +56,15 @@ def solve(
     >>> by_strength(0.25).round(3).tolist()
     [-4.0, 4.0, 0.0]
 
-    The convention: the loss is a mean over the examples, the penalty a sum over parameters, without
-    a ½; `jaxreg.convert` speaks scikit-learn's. Parameters without a penalty are solved for, too.
+    The method is accelerated proximal gradient descent on the whole tree: the step is found by
+    backtracking and may grow again, momentum restarts where it leads uphill, and some steps are
+    semismooth Newton steps, by conjugate gradients on the entries that are not zero. It needs the
+    gradient of the loss, no learning rate, and memory for some eight copies of the parameters; all
+    is one compiled loop. Losses that trace to the same program, with the same shapes, compile once,
+    whatever the strengths and the data; those with derivatives of their own (`jax.custom_jvp`, as
+    in ``jnp.logaddexp``) only as the same function, so define such a loss once, outside of loops.
+    It can be jitted and vmapped, over strengths and over data (a finished problem stays as it is),
+    and follows the sharding of params and data.
 
     It ends where ‖w − prox(w − step·g)‖/step, the ``optimality`` of all parameters together, is
     below ``tolerance`` times the largest gradient on the way, or below what rounding of the
