@@ -29,7 +29,10 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_traceback_in_locations_limit", 0)  # which source a line of HLO came from
 mlir.make_ir_context = functools.cache(mlir.make_ir_context)  # a fifth of a small program's time
 
-LONGEST = ("test_notebooks.py", "test_claims.py", "test_coupling.py", "test_readme.py")
+LONGEST = (
+    *("test_notebooks.py", "test_claims.py", "test_docs.py", "test_laws.py", "test_coupling.py"),
+    *("test_devices.py", "test_torch.py", "test_readme.py"),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,5 +59,5 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest first: each is run whole by one process."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    """The files that take longest first, in their order: each is run whole by one process."""
+    items.sort(key=lambda item: (*LONGEST, item.path.name).index(item.path.name))
