@@ -23,7 +23,7 @@ from experiments.config import Config, ConfigError, resolved
 from experiments.mnist import __main__ as mnist
 from experiments.problem import Problem
 from tests.processes import module, ran, started
-from tests.xla import environment_of_users
+from tests.xla import HURRY, environment_of_users
 
 pytestmark = pytest.mark.usefixtures("settings_of_jax")
 
@@ -285,9 +285,10 @@ def test_help_explains_strength_and_loads_no_jax():
 def test_interrupt_keeps_what_is_done(tmp_path):
     output = tmp_path / "run"
     command = module("experiments.mnist", "--epochs", "1000", "--output", str(output))
-    environment = environment_of_users(JAXREG_CACHE_DIR=str(tmp_path / "cache"))
+    cache = str(tmp_path / "cache")
+    environment = environment_of_users(JAXREG_CACHE_DIR=cache, XLA_FLAGS=HURRY)
     with started(command, env=environment) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not epochs_in(output):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
