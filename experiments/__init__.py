@@ -12,6 +12,7 @@ from the folder of another. What commands share stands beside them; an import go
 - `config`, `options`, `data`: settings of one training, and of the machine; options that several
   studies have; images.
 - `records`, `command`: the folder of a run; options, errors and exit status of a command.
+- `checkpoints`: a pytree on disk, whole or not at all.
 - `training`, `problem`: the train step; a configuration and its data, bound.
 - `machine`, `devices`, `runs`, `sweeping`: the device; a training on several; one training; many
   as one program.

@@ -298,6 +298,9 @@ def test_interrupt_keeps_what_is_done(tmp_path):
     done = epochs_in(output)
     assert f"Stopped after {done} of 1000 epochs" in printed
     assert f"Epoch {done}, Average Loss" in printed
+    assert f"Go on: python -m experiments.mnist --resume {output}\n" in printed
+    (saved,) = checkpoints.steps(output / "checkpoints")
+    assert saved // 938 == done
     assert (output / "curves.png").exists()
 
 
