@@ -218,7 +218,7 @@ def test_searches_beside_scikit_learn_and_pytorch_are_what_their_record_gives():
         if name.startswith(("ridge", "Lasso")):
             each = Timings(content[name]["samples"])
             chosen = [each.spread("strength", contender).median for contender in each.samples]
-            assert np.ptp(np.log(chosen)) < 1e-6
+            assert np.ptp(np.log(chosen)) < 0.15  # a step of the grid at most
 
 
 def test_what_came_out_of_ways_to_choose_is_what_their_records_give():

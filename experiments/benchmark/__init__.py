@@ -14,6 +14,8 @@ below a bound; ``results.json`` holds all of it.
 - `timing`: samples, spreads, paired ratios, processes.
 - `memory_traffic`: what the kernels of a compiled program read and write.
 - `tables`, `limits`: what was measured beside what is to be reached, as tables and as JSON.
+- `digits_grid`: a choice of λ by many trainings, as a process; `linear_problems`: by closed forms
+  and along paths.
 - `suites/`: what is measured. `peers/`: programs of other frameworks, each started as a process;
   its last line of output is JSON.
 
