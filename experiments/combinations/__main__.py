@@ -5,10 +5,10 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.table import Table
 
 from experiments import study as studies
 from experiments.combinations.config import (
@@ -21,7 +21,6 @@ from experiments.combinations.config import (
 )
 from experiments.command import run_command
 from experiments.data import load
-from experiments.records import append, read
 
 if TYPE_CHECKING:
     from experiments.combinations.conduct import Study
@@ -54,53 +53,55 @@ def _prepare(config: CombinationsConfig) -> tuple[Study, list[Part]]:
     return Study(config, source, folder), parts
 
 
-def _announce(study: Study, parts: Sequence[Part], console: Console) -> dict[str, float]:
-    """Prints what will be trained; about how many seconds each part will take."""
-    from experiments.combinations import cost, tables
+def _estimate(study: Study, parts: Sequence[Part]) -> dict[str, float]:
+    """About how many seconds each part takes."""
+    from experiments.combinations import cost
 
     counts = {part.id: study.count(part) for part in parts}
     seconds = cost.estimates(parts, counts, study.source)
-    console.print(tables.plan(parts, counts, seconds), highlight=False)
-    found = {part.id: estimate for part, estimate in zip(parts, seconds, strict=True)}
-    console.print(studies.in_all(found), highlight=False)
-    return found
+    return {part.id: estimate for part, estimate in zip(parts, seconds, strict=True)}
 
 
-def _draw(study: Study, parts: Sequence[Part], console: Console, record: bool) -> None:
+def _plan(
+    study: Study, parts: Sequence[Part], left: Mapping[str, int], seconds: Mapping[str, float]
+) -> Table:
+    """What will be trained."""
+    del study
+    from experiments.combinations import tables
+
+    return tables.plan(parts, left, [seconds[part.id] for part in parts])
+
+
+def _report(
+    study: Study, parts: Sequence[Part], records: studies.Records, state: studies.State
+) -> studies.Report | None:
     """The answer, the tables and the picture, of whatever there is."""
     from experiments.combinations import page, picture, tables
     from experiments.combinations.describe import describe
     from experiments.combinations.results import results
 
-    records = read(study.folder)
     found = [each for each in results(records) if any(map(each.has, each.errors))]
     if not found:
-        print(studies.nothing(KIND, study, "penalty"))
-        studies.print_saved(study, FILES)
-        return
-    note = studies.note(KIND, study, parts)
-    content = describe(found, _made(study, records), note)
-    if record:
-        append(study.folder, {"event": "summary", **_summary(content)})
+        return None
+    unfinished = [part.model for part in parts if part.id in state.left]
+    content = describe(found, _made(study, records), state.note, state.headline, unfinished)
     drawn = study.folder / "combinations.png"
-    picture.draw(content, drawn)
-    page.write(content, drawn, study.folder / "report.html")
-    (study.folder / "combinations.md").write_text(tables.markdown(content), encoding="utf-8")
-    for line in (note, *content["answer"]):
-        if line:
-            console.print(line, highlight=False)
-    for model in content["models"]:
-        console.print(tables.errors(model))
+    files = {
+        drawn.name: lambda path: picture.draw(content, path),
+        "report.html": lambda path: page.write(content, drawn, path),
+        "combinations.md": lambda path: path.write_text(tables.markdown(content), "utf-8"),
+    }
+    shown = [tables.errors(model) for model in content["models"]]
     if any(model["ordering"] for model in content["models"]):
-        console.print(tables.ordering(content["models"]))
-    studies.print_saved(study, FILES)
+        shown.append(tables.ordering(content["models"]))
+    return studies.Report(content["answer"], _summary(content), files, shown)
 
 
 def _summary(content: Content) -> dict[str, Any]:
     return {name: content[name] for name in ("answer", "note")}
 
 
-def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _made(study: Study, records: studies.Records) -> dict[str, str]:
     """How it was made, for the page."""
     source, config = study.source, study.config
     noise = f", {100 * (config.label_noise or 0):g} % of the labels wrong"
@@ -114,7 +115,18 @@ def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
     return studies.made(KIND, study, rows, command_line(config))
 
 
-KIND = studies.Kind(COMMAND, _prepare, _announce, _draw, ("tried", "run"), "part", "program")
+KIND = studies.Kind(
+    COMMAND,
+    _prepare,
+    _estimate,
+    _plan,
+    _report,
+    trains=("tried", "run"),
+    begins="part",
+    part="program",
+    lacks="penalty",
+    files=FILES,
+)
 
 if __name__ == "__main__":
     run_command(COMMAND, main, CombinationsConfig)

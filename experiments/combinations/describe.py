@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,17 +29,26 @@ STRONGEST = "*"
 NAMES = {"dropout": "Dropout", "batchnorm": "BatchNorm"}
 
 
-def describe(found: Sequence[Results], made: Mapping[str, str], note: str = "") -> Content:
+def describe(
+    found: Sequence[Results],
+    made: Mapping[str, str],
+    note: str = "",
+    headline: Sequence[str] = (),
+    unfinished: Collection[str] = (),
+) -> Content:
     """The content of all that is known so far.
 
     Args:
       found: as `results` gives them.
       made: how it was made: texts by their labels.
       note: what the reader must know first, such as that the study was stopped.
+      headline: likewise, before the answer.
+      unfinished: networks of which trainings are missing, and to which there is no answer.
     """
+    known = [each for each in found if each.model not in unfinished]
     return {
         "title": "Penalties beside Dropout and BatchNorm",
-        "answer": [sentence for each in found for sentence in answer(each)],
+        "answer": [*headline, *(sentence for each in known for sentence in answer(each))],
         "note": note,
         "models": [_model(each) for each in found],
         "made": dict(made),

@@ -5,11 +5,10 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from experiments import study as studies
@@ -17,7 +16,6 @@ from experiments.command import run_command
 from experiments.coupling.config import AROUND, StudyConfig, command_line, planned, resolved
 from experiments.data import load
 from experiments.formatting import in_seconds
-from experiments.records import append, read
 
 if TYPE_CHECKING:
     from experiments.coupling.conduct import Study
@@ -51,43 +49,51 @@ def _prepare(config: StudyConfig) -> tuple[Study, list[Panel]]:
     return Study(config, source, folder), panels
 
 
-def _announce(study: Study, panels: Sequence[Panel], console: Console) -> dict[str, float]:
-    """Prints what will be trained; about how many seconds each panel will take."""
+def _estimate(study: Study, panels: Sequence[Panel]) -> dict[str, float]:
+    """About how many seconds each panel takes."""
     from experiments.coupling import cost
     from experiments.paired.cost import pace
 
     here = pace()
-    found = {p.id: cost.seconds(p, study.source, study.count(p), here) for p in panels}
-    text = (
-        f"{studies.in_all(found)} Each heat map is one program; a coarse pass with a seed of its "
-        f"own finds its grid first."
-    )
-    console.print(_plan(study, panels, [*found.values()]), text, highlight=False)
-    return found
+    return {p.id: cost.seconds(p, study.source, study.count(p), here) for p in panels}
 
 
-def _plan(study: Study, panels: Sequence[Panel], seconds: Sequence[float]) -> Table:
-    """One row for each program that will be compiled, below the network that it trains."""
+def _plan(
+    study: Study, panels: Sequence[Panel], left: Mapping[str, int], seconds: Mapping[str, float]
+) -> Table:
+    """One row for each program that will be compiled, below its regime; called as on the page."""
     from experiments.coupling import names
 
     table = Table(box=box.SIMPLE, title="What will be trained", title_justify="left")
     table.add_column("heat map")
     for name in ("rates × decays × seeds", "trainings", "steps", "about"):
         table.add_column(name, justify="right")
-    headings: list[str] = []
-    for panel, estimate in zip(panels, seconds, strict=True):
-        heading = f"{names.short(panel.regime)}: {names.network(panel)}"
-        if heading not in headings:
-            headings.append(heading)
-            table.add_row(heading, style="bold")
+    heading = ""
+    for panel in panels:
+        group = [other for other in planned(study.config) if other.regime == panel.regime]
+        alone = names.are_alone(group)
+        own = f"{names.short(panel.regime)}{f': {names.network(panel)}' if alone else ''}"
+        if own != heading:
+            table.add_row(heading := own, style="bold")
         rows, columns = panel.grid.shape
         size = f"{rows} × {columns + len(study.columns)} × {len(study.seeds)}"
-        numbers = f"{study.count(panel):,}", f"{panel.setup.steps:,}", in_seconds(estimate)
-        table.add_row(f"  {names.title(panel)}", size, *numbers)
+        numbers = f"{left[panel.id]:,}", f"{panel.setup.steps:,}", in_seconds(seconds[panel.id])
+        table.add_row(f"  {names.title(panel, alone)}", size, *numbers)
     return table
 
 
-def _draw(study: Study, panels: Sequence[Panel], console: Console, record: bool) -> None:
+def _titles(panels: Sequence[Panel]) -> dict[str, str]:
+    """Heat maps as they are called on the page, after their regime."""
+    from experiments.coupling import names
+
+    groups = {panel.regime: [p for p in panels if p.regime == panel.regime] for panel in panels}
+    alone = {regime: names.are_alone(group) for regime, group in groups.items()}
+    return {p.id: f"{names.short(p.regime)} {names.title(p, alone[p.regime])}" for p in panels}
+
+
+def _report(
+    study: Study, panels: Sequence[Panel], records: studies.Records, state: studies.State
+) -> studies.Report | None:
     """The answer, the statistics and the page, of whatever there is."""
     from experiments.coupling.conclusions import conclude
     from experiments.coupling.describe import describe
@@ -95,22 +101,16 @@ def _draw(study: Study, panels: Sequence[Panel], console: Console, record: bool)
     from experiments.coupling.page.write import write
     from experiments.coupling.results import results
 
-    records = read(study.folder)
     found = results(records)
     if not found:
-        print(f"Stopped before the first heat map. Saved {study.folder}/ (config.json)")
-        return
-    note = studies.note(KIND, study, panels)
-    content = describe(conclude(found), _made(study), note)
-    if record:
-        append(study.folder, {"event": "summary", **_summary(content)})
-    write(content, study.folder / "report.html")
-    heat_maps(content, study.folder / "heatmaps.png")
-    for line in (note, *content["answer"]):
-        if line:
-            console.print(line, highlight=False)
-    console.print(_statistics(content))
-    studies.print_saved(study, FILES)
+        return None
+    left = {panel.id: panel.regime for panel in panels if panel.id in state.left}
+    content = describe(conclude(found, left), _made(study), state.note, state.headline)
+    files = {
+        "report.html": lambda path: write(content, path),
+        "heatmaps.png": lambda path: heat_maps(content, path),
+    }
+    return studies.Report(content["answer"], _summary(content), files, [_statistics(content)])
 
 
 def _summary(content: StudyContent) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _statistics(content: StudyContent) -> Table:
                 for s in regime["statistics"]
                 if (s["panel"], s["name"]) == (panel["id"], "upper-edge slope")
             }
-            verdict = found["λ"]["verdict"]
+            verdict = found["λ"]["verdict"] if found else "not trained yet"
             cells = (_measured(found.get(axis)) for axis in ("λ", "ω"))
             table.add_row(regime["name"], panel["title"], *cells, verdict)
     return table
@@ -160,7 +160,21 @@ def _measured(statistic: StatisticContent | None) -> str:
 
 
 KIND = studies.Kind(
-    COMMAND, _prepare, _announce, _draw, ("run",), "grid", "heat map", "the coarse pass"
+    COMMAND,
+    _prepare,
+    _estimate,
+    _plan,
+    _report,
+    trains=("run",),
+    begins="grid",
+    part="heat map",
+    lacks="heat map",
+    files=FILES,
+    key="panel",
+    titles=_titles,
+    first="the coarse pass",
+    aside="Each heat map is one program; a coarse pass with a seed of its own finds its grid "
+    "first.",
 )
 
 if __name__ == "__main__":

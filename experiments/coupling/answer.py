@@ -14,10 +14,16 @@ Kept = dict[Axis, list[Finding]]
 _OTHER: dict[Axis, Axis] = {"rate": "strength", "strength": "rate"}
 
 
-def answer(regimes: Sequence[RegimeConclusions]) -> list[str]:
-    """One sentence on which form is best, and one for each regime on where λ belongs."""
+def answer(regimes: Sequence[RegimeConclusions], headline: Sequence[str] = ()) -> list[str]:
+    """One sentence on which form is best, and one for each regime on where λ belongs.
+
+    Args:
+      regimes: as `conclude` gives them.
+      headline: of a study that is not finished, in place of the first sentence.
+    """
     compared = [comparison for regime in regimes for comparison in regime.comparisons]
-    return [_which(compared), *map(_place, regimes)]
+    known = [_place(regime) for regime in regimes if regime.whole]
+    return [*(headline or [_which(compared)]), *known]
 
 
 def _which(compared: Sequence[Comparison]) -> str:

@@ -119,6 +119,7 @@ class Study:
 
         if done < len(cells):
             self._run(panel, trainings, cells, on_chunk, done)
+        if not any(r["event"] == "panel" and r["panel"] == panel.id for r in read(self.folder)):
             seconds = time.perf_counter() - started
             append(self.folder, {"event": "panel", "panel": panel.id, "seconds": seconds})
 

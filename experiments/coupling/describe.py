@@ -31,7 +31,10 @@ NATURES = {
 
 
 def describe(
-    regimes: Sequence[RegimeConclusions], made: Mapping[str, str], note: str = ""
+    regimes: Sequence[RegimeConclusions],
+    made: Mapping[str, str],
+    note: str = "",
+    headline: Sequence[str] = (),
 ) -> StudyContent:
     """The content of the page, of all that is known so far.
 
@@ -39,11 +42,12 @@ def describe(
       regimes: as `conclude` gives them.
       made: how it was made: texts by their labels.
       note: what the reader must know first, such as that the study was stopped.
+      headline: likewise, in place of the answer.
     """
     seeds = [regime.results[0].seeds for regime in regimes[:1]]
     return {
         "title": "Coupled against decoupled weight decay",
-        "answer": answer(regimes),
+        "answer": answer(regimes, headline),
         "note": note,
         "regimes": [_regime(regime) for regime in regimes],
         "comparisons": [_comparison(c) for regime in regimes for c in regime.comparisons],

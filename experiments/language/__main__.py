@@ -5,10 +5,10 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.table import Table
 
 from experiments import study as studies
 from experiments.command import run_command
@@ -23,7 +23,6 @@ from experiments.language.config import (
     resolved,
 )
 from experiments.provenance import hardware
-from experiments.records import append, read
 
 if TYPE_CHECKING:
     from experiments.language.conduct import Study
@@ -83,43 +82,44 @@ def _devices(config: LanguageConfig) -> tuple[dict[str, Any], list[Any]]:
     return facts, found
 
 
-def _announce(study: Study, parts: Sequence[Part], console: Console) -> dict[str, float]:
-    """Prints what will be trained; about how many seconds each part will take."""
-    from experiments.language import cost, tables
+def _estimate(study: Study, parts: Sequence[Part]) -> dict[str, float]:
+    """About how many seconds each part takes."""
+    from experiments.language import cost
 
     sizes = len(study.seeds), len(study.source.alphabet), study.layout.shards
-    seconds = cost.estimates(parts, *sizes)
-    counts = {part.id: len(study.runs(part)) for part in parts}
-    console.print(tables.plan(parts, counts, seconds), highlight=False)
-    console.print(studies.in_all(seconds), highlight=False)
-    return seconds
+    return cost.estimates(parts, *sizes)
 
 
-def _draw(study: Study, parts: Sequence[Part], console: Console, record: bool) -> None:
+def _plan(
+    study: Study, parts: Sequence[Part], left: Mapping[str, int], seconds: Mapping[str, float]
+) -> Table:
+    """What will be trained."""
+    del study
+    from experiments.language import tables
+
+    return tables.plan(parts, left, seconds)
+
+
+def _report(
+    study: Study, parts: Sequence[Part], records: studies.Records, state: studies.State
+) -> studies.Report | None:
     """The answer, the tables and the picture, of whatever there is."""
+    del parts
     from experiments.language import page, picture, tables
     from experiments.language.describe import describe
     from experiments.language.results import results
 
-    found = [each for each in results(read(study.folder)) if each.complete.any()]
+    found = [each for each in results(records) if each.complete.any()]
     if not found:
-        print(studies.nothing(KIND, study, "decay"))
-        studies.print_saved(study, FILES)
-        return
-    note = studies.note(KIND, study, parts)
-    content = describe(found, _made(study), note)
-    if record:
-        append(study.folder, {"event": "summary", **_summary(content)})
+        return None
+    content = describe(found, _made(study), state.note, state.headline)
     drawn = study.folder / "language.png"
-    picture.draw(content, drawn)
-    page.write(content, drawn, study.folder / "report.html")
-    (study.folder / "language.md").write_text(tables.markdown(content), encoding="utf-8")
-    for line in (note, *content["answer"]):
-        if line:
-            console.print(line, highlight=False)
-    for table in tables.terminal(content):
-        console.print(table)
-    studies.print_saved(study, FILES)
+    files = {
+        drawn.name: lambda path: picture.draw(content, path),
+        "report.html": lambda path: page.write(content, drawn, path),
+        "language.md": lambda path: path.write_text(tables.markdown(content), "utf-8"),
+    }
+    return studies.Report(content["answer"], _summary(content), files, tables.terminal(content))
 
 
 def _summary(content: Content) -> dict[str, Any]:
@@ -140,7 +140,18 @@ def _made(study: Study) -> dict[str, str]:
     return studies.made(KIND, study, rows, command_line(config))
 
 
-KIND = studies.Kind(COMMAND, _prepare, _announce, _draw, ("run",), "part", "program")
+KIND = studies.Kind(
+    COMMAND,
+    _prepare,
+    _estimate,
+    _plan,
+    _report,
+    trains=("run",),
+    begins="part",
+    part="program",
+    lacks="decay",
+    files=FILES,
+)
 
 if __name__ == "__main__":
     run_command(COMMAND, main, LanguageConfig)

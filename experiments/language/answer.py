@@ -13,9 +13,10 @@ from experiments.language.findings import KEEPING, VERDICTS, Row
 UNIT = "bits per character"
 
 
-def answer(compared: Comparison) -> list[str]:
-    """What the trainings say, of those that there are."""
-    return [_tuned(compared.base), *_kept(compared), *_widths(compared), *_time(compared)]
+def answer(compared: Comparison, whole: bool = True) -> list[str]:
+    """What the trainings say: of those that there are, until all are made, row by row alone."""
+    rows = [_tuned(compared.base), *_kept(compared)]
+    return [*rows, *_widths(compared), *_time(compared)] if whole else rows
 
 
 def _tuned(base: Row) -> str:

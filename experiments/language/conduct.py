@@ -60,6 +60,10 @@ class Study:
             for seed in self.seeds
         ]
 
+    def count(self, part: Part) -> int:
+        """All trainings of a part."""
+        return len(self.runs(part))
+
     def conduct(self, parts: Sequence[Part], advance: Advance) -> None:
         """Trains every part; what ``records.jsonl`` holds already is not trained again.
 
@@ -73,7 +77,7 @@ class Study:
         known = [record for record in read(self.folder) if record.get("part") == part.id]
         done, runs = sum(record["event"] == "run" for record in known), self.runs(part)
         advance(part.id, done, len(runs))
-        if done == len(runs):
+        if any(record["event"] == "followed" for record in known):
             return
         started = time.perf_counter()
         trainings = LanguageTrainings(part.setup, self.source, self.seeds, self.layout)
@@ -96,6 +100,9 @@ class Study:
         Raises:
           KeyboardInterrupt: if interrupted.
         """
+
+        if done == len(runs):
+            return
 
         def on_chunk(rows: slice, found: Mapping[str, Any]) -> None:
             each = [jax.tree.map(lambda a, i=i: a[i], found) for i in range(rows.stop - rows.start)]

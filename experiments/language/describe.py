@@ -24,22 +24,28 @@ from experiments.statistics.number import mean, number
 from experiments.statistics.resample import Estimate
 
 
-def describe(found: Sequence[Results], made: Mapping[str, str], note: str = "") -> Content:
+def describe(
+    found: Sequence[Results],
+    made: Mapping[str, str],
+    note: str = "",
+    headline: Sequence[str] = (),
+) -> Content:
     """The content of all that is known so far.
 
     Args:
       found: as `results` gives them, those of which a row is complete.
       made: how it was made: texts by their labels.
       note: what the reader must know first, such as that the study was stopped.
+      headline: likewise, in place of an answer: then nothing is claimed over several rows.
     """
     comparison = compared(found)
     return {
         "title": "Decay of a small language model: what to re-tune",
-        "answer": answer(comparison),
+        "answer": [*headline, *answer(comparison, whole=not headline)],
         "note": note,
         "programs": [_program(each) for each in found],
         "carried": [_carried(comparison, each) for each in comparison.carried],
-        "claims": _claims(comparison),
+        "claims": [] if headline else _claims(comparison),
         "made": dict(made),
     }
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from experiments.formatting import shortened
-from experiments.records import write_text
 
 FOLDER = Path(__file__).parent
 REPORT = tuple(FOLDER / name for name in ("theme.css", "tables.css", "report.css"))
@@ -61,7 +60,7 @@ def write(
 {_scripts(scripts, data) if scripts else ""}</body>
 </html>
 """
-    write_text(path, content)
+    path.write_text(content, encoding="utf-8")
 
 
 def _scripts(scripts: Sequence[Path], data: Any) -> str:

@@ -5,10 +5,11 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table
 
 from experiments import study as studies
 from experiments.command import run_command
@@ -22,7 +23,7 @@ from experiments.path.config import (
     planned,
     resolved,
 )
-from experiments.records import append, open_folder, read, write_config
+from experiments.records import append, open_folder, write_config
 
 if TYPE_CHECKING:
     from experiments.path.conduct import Study
@@ -75,44 +76,49 @@ def _prepare(config: PathConfig) -> tuple[Study, list[Curve]]:
     return Study(config, source, folder), curves
 
 
-def _announce(study: Study, curves: Sequence[Curve], console: Console) -> dict[str, float]:
-    """Prints what will be trained; about how many seconds each path will take."""
-    from experiments.path import cost, tables
+def _estimate(study: Study, curves: Sequence[Curve]) -> dict[str, float]:
+    """About how many seconds each path takes."""
+    from experiments.path import cost
 
     seconds = cost.estimates(curves, study.source, len(study.seeds))
-    console.print(tables.plan(curves, len(study.seeds), seconds), highlight=False)
-    found = {curve.id: estimate for curve, estimate in zip(curves, seconds, strict=True)}
-    console.print(studies.in_all(found), highlight=False)
-    return found
+    return {curve.id: estimate for curve, estimate in zip(curves, seconds, strict=True)}
 
 
-def _draw(study: Study, curves: Sequence[Curve], console: Console, record: bool) -> None:
-    """The answer, the table and the picture, of whatever there is."""
+def _plan(
+    study: Study, curves: Sequence[Curve], left: Mapping[str, int], seconds: Mapping[str, float]
+) -> Table:
+    """What will be trained."""
+    from experiments.path import tables
+
+    known = {c.id: study.count(c) - left[c.id] for c in curves}
+    return tables.plan(curves, len(study.seeds), [seconds[curve.id] for curve in curves], known)
+
+
+def _report(
+    study: Study, curves: Sequence[Curve], records: studies.Records, state: studies.State
+) -> studies.Report | None:
+    """The answer, the table and the picture, of the paths that are followed to their end."""
+    del curves
     from experiments.path import picture, pictures, tables
     from experiments.path.describe import describe
     from experiments.path.page import still
     from experiments.path.page.write import write
     from experiments.path.results import results
 
-    records = read(study.folder)
-    found = [each for each in results(records) if len(each.complete)]
+    whole = [each for each in results(records) if each.id not in state.left]
+    found = [each for each in whole if len(each.complete)]
     if not found:
-        print(studies.nothing(KIND, study, "strength"))
-        studies.print_saved(study, FILES)
-        return
-    note = studies.note(KIND, study, curves)
-    content = describe(found, _made(study), note)
-    if record:
-        append(study.folder, {"event": "summary", **_summary(content)})
-    picture.draw(content, study.folder / "path.png")
+        return None
+    content = describe(found, _made(study), state.note, state.headline)
     weights = pictures.every(study.folder, [curve["id"] for curve in content["curves"]])
-    drawn = still.draw(content, weights, study.folder / "weights.png")
-    write(content, weights, study.folder / "report.html", drawn)
-    for line in (note, *content["answer"]):
-        if line:
-            console.print(line, highlight=False)
-    console.print(tables.choices(content))
-    studies.print_saved(study, FILES)
+    drawn = study.folder / "weights.png"
+    files: dict[str, Any] = {"path.png": lambda path: picture.draw(content, path)}
+    if weights:
+        files[drawn.name] = lambda path: still.draw(content, weights, path)
+    shown = drawn if weights else None
+    files["report.html"] = lambda path: write(content, weights, path, shown)
+    table = tables.choices(content)
+    return studies.Report(content["answer"], _summary(content), files, [table])
 
 
 def _summary(content: PathContent) -> dict[str, Any]:
@@ -130,7 +136,19 @@ def _made(study: Study) -> dict[str, str]:
     return studies.made(KIND, study, rows, command_line(config))
 
 
-KIND = studies.Kind(COMMAND, _prepare, _announce, _draw, ("run",), "curve", "path")
+KIND = studies.Kind(
+    COMMAND,
+    _prepare,
+    _estimate,
+    _plan,
+    _report,
+    trains=("run",),
+    begins="curve",
+    part="path",
+    lacks="strength",
+    files=FILES,
+    key="curve",
+)
 
 if __name__ == "__main__":
     run_command(COMMAND, main, PathConfig)

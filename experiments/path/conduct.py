@@ -44,6 +44,10 @@ class Study:
         first = self.config.first_seed
         return tuple(range(first, first + (self.config.seeds or 1)))
 
+    def count(self, curve: Curve) -> int:
+        """All trainings of a path."""
+        return len(self._places(curve))
+
     def conduct(self, curves: Sequence[Curve], advance: Advance) -> None:
         """Follows every path; what ``records.jsonl`` holds already is not trained again.
 
@@ -62,7 +66,7 @@ class Study:
         done = sum(record["event"] == "run" for record in known)
         places = self._places(curve)
         advance(curve.id, done, len(places))
-        if done == len(places):
+        if any(record["event"] == "followed" for record in known):
             return
         started = time.perf_counter()
 
@@ -70,7 +74,8 @@ class Study:
             self._keep(curve, places[first : first + len(found)], found)
             advance(curve.id, first + len(found), len(places))
 
-        self._run(curve, places, done, receive)
+        if done < len(places):
+            self._run(curve, places, done, receive)
         seconds = time.perf_counter() - started
         append(self.folder, {"event": "followed", "curve": curve.id, "seconds": seconds})
 
@@ -120,17 +125,31 @@ class Study:
     def _keep(
         self, curve: Curve, places: Sequence[Place], found: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Writes down what trainings gave; of the first seed also the weights."""
-        append(self.folder, *map(self._run_record, [curve] * len(found), places, found))
+        """Writes down what trainings gave; of the first seed also the weights.
+
+        The record of a training comes last: where there is one, the rest is on disk.
+        """
         shown = {
             strength: found[i]["params"] for i, (seed, strength) in enumerate(places) if not seed
         }
-        if not shown:
-            return
-        kernels = {place: params["fc1"]["kernel"] for place, params in shown.items()}
-        pictures.add(self.folder, curve, self.source.train.images.shape[1:], kernels)
-        if curve.network == "mlp":
-            append(self.folder, *cut.records(curve, self.seeds[0], self.source, shown))
+        beside: dict[Place, list[dict[str, Any]]] = {}
+        if shown:
+            kernels = {place: params["fc1"]["kernel"] for place, params in shown.items()}
+            pictures.add(self.folder, curve, self.source.train.images.shape[1:], kernels)
+        if shown and curve.network == "mlp":
+            beside = self._cuts(curve, shown)
+        for place, one in zip(places, found, strict=True):
+            append(self.folder, *beside.get(place, ()), self._run_record(curve, place, one))
+
+    def _cuts(self, curve: Curve, shown: Mapping[int, Any]) -> dict[Place, list[dict[str, Any]]]:
+        """Of networks of the first seed what is left without dead units, unless that is known."""
+        known = [r for r in read(self.folder) if r["event"] == "cut" and r["curve"] == curve.id]
+        strengths = {record["strength"] for record in known}
+        new = {p: params for p, params in shown.items() if curve.strengths[p] not in strengths}
+        found: dict[Place, list[dict[str, Any]]] = {}
+        for record in cut.records(curve, self.seeds[0], self.source, new):
+            found.setdefault((0, curve.strengths.index(record["strength"])), []).append(record)
+        return found
 
     def _run_record(self, curve: Curve, place: Place, found: Mapping[str, Any]) -> dict[str, Any]:
         seed, strength = place

@@ -26,19 +26,25 @@ from experiments.statistics.resample import Estimate
 IN_LOSS, BY_PROX = "in the loss", "by its proximal operator"
 
 
-def describe(found: Sequence[Results], made: Mapping[str, str], note: str = "") -> PathContent:
+def describe(
+    found: Sequence[Results],
+    made: Mapping[str, str],
+    note: str = "",
+    headline: Sequence[str] = (),
+) -> PathContent:
     """The content of picture and page, of all that is known so far.
 
     Args:
       found: as `results` gives them.
       made: how it was made: texts by their labels.
       note: what the reader must know first, such as that the study was stopped.
+      headline: likewise, before the answer.
     """
     known = [Choice(each, b, s) for each in found if (b := chosen(each, best))
              if (s := chosen(each, sparsest))]  # fmt: skip
     return {
         "title": "The regularization path",
-        "answer": answer(known),
+        "answer": [*headline, *answer(known)],
         "note": note,
         "curves": [_curve(choice) for choice in known],
         "choices": [_choice(choice) for choice in known],

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from experiments.path.config import Curve
+from experiments.records import save
 
 STEPS = 127
 EDGES = np.linspace(-0.4, 0.4, 82)
@@ -48,7 +49,8 @@ def add(folder: Path, curve: Curve, shape: Sequence[int], kernels: Mapping[int, 
     for place, kernel in kernels.items():
         steps, largest[place] = packed(np.asarray(kernel).T)
         pictures[place], done[place] = steps.reshape(units, *image), True
-    np.savez_compressed(path, pictures=pictures, largest=largest, done=done)
+    arrays = {"pictures": pictures, "largest": largest, "done": done}
+    save(path, lambda partial: np.savez_compressed(partial, **arrays))
 
 
 def packed(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,9 @@ HEADINGS = {"mlp": "the network", "regression": "regression"}
 TIGHT = (0, 1, 0, 0)
 
 
-def plan(curves: Sequence[Curve], seeds: int, seconds: Sequence[float]) -> Table:
+def plan(
+    curves: Sequence[Curve], seeds: int, seconds: Sequence[float], known: Mapping[str, int]
+) -> Table:
     """One row for each program that will be compiled, below the network that it trains."""
     table = Table(box=box.SIMPLE, title="What will be trained", title_justify="left", padding=TIGHT)
     table.add_column("penalty")
@@ -31,7 +33,7 @@ def plan(curves: Sequence[Curve], seeds: int, seconds: Sequence[float]) -> Table
         row, strengths = PENALTIES[curve.penalty], curve.strengths
         steps = f"{curve.setup.steps:,}" if curve.network == "mlp" else "to the end"
         ends = (scientific(strengths[0]), scientific(strengths[-1]))
-        size = f"{len(strengths)} × {seeds}"
+        size = f"{len(strengths)} × {seeds}{f' − {known[curve.id]:,}' if known[curve.id] else ''}"
         table.add_row(f"  {row.title}", row.formula, *ends, size, steps, in_seconds(estimate))
     return table
 

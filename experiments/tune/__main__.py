@@ -5,17 +5,17 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.table import Table
 
 from experiments import study as studies
 from experiments.command import run_command
 from experiments.data import load
 from experiments.errors import ConfigError
-from experiments.records import append, is_finished, read
 from experiments.tune.config import (
     AROUND,
     SEARCHES,
@@ -96,61 +96,54 @@ def _reason(error: ValueError) -> str:
     return str(error).rpartition(", but ")[2].partition(";")[0]
 
 
-def _announce(study: Study, parts: Sequence[Part], console: Console) -> dict[str, float]:
-    """Prints what will be done; about how many seconds each part will take."""
-    from experiments.tune import cost, tables
+def _estimate(study: Study, parts: Sequence[Part]) -> dict[str, float]:
+    """About how many seconds each part takes."""
+    from experiments.tune import cost
 
-    seconds = cost.estimates(parts, study.config, study.dataset)
-    console.print(tables.plan(parts, len(study.config.every_seed), seconds), highlight=False)
-    console.print(studies.in_all(seconds), highlight=False)
-    return seconds
+    return cost.estimates(parts, study.config, study.dataset)
 
 
-def _draw(study: Study, parts: Sequence[Part], console: Console, record: bool) -> None:
+def _plan(
+    study: Study, parts: Sequence[Part], left: Mapping[str, int], seconds: Mapping[str, float]
+) -> Table:
+    """What will be done."""
+    from experiments.tune import tables
+
+    shown = [
+        dataclasses.replace(p, trainings=p.trainings * left[p.id] // study.count(p)) for p in parts
+    ]
+    return tables.plan(shown, len(study.config.every_seed), seconds)
+
+
+def _report(
+    study: Study, parts: Sequence[Part], records: studies.Records, state: studies.State
+) -> studies.Report | None:
     """The answer, the table and the picture, of whatever there is."""
+    del parts
     from experiments.tune import page, picture, tables
     from experiments.tune.describe import describe
     from experiments.tune.results import results
 
-    records = read(study.folder)
     found = results(records)
     if found is None:
-        print(_note(study) or "No way has chosen for a whole seed.")
-        studies.print_saved(study, FILES)
-        return
-    content = describe(found, _made(study, records), _note(study))
-    if record:
-        append(study.folder, {"event": "summary", **_summary(content)})
+        return None
+    content = describe(found, _made(study, records), state.note, state.headline)
     drawn = study.folder / "tune.png"
-    picture.draw(content, drawn)
-    page.write(content, drawn, study.folder / "report.html")
-    (study.folder / "tune.md").write_text(tables.markdown(content), encoding="utf-8")
-    for line in (content["note"], *content["answer"]):
-        if line:
-            console.print(line, highlight=False)
-    for table in tables.terminal(content):
-        console.print(table)
-    for line in content["warnings"]:
-        console.print(f"warning: {line}", highlight=False, markup=False)
-    studies.print_saved(study, FILES)
+    files = {
+        drawn.name: lambda path: picture.draw(content, path),
+        "report.html": lambda path: page.write(content, drawn, path),
+        "tune.md": lambda path: path.write_text(tables.markdown(content), "utf-8"),
+    }
+    warnings = [f"warning: {line}" for line in content["warnings"]]
+    shown = [*tables.terminal(content), *warnings]
+    return studies.Report(content["answer"], _summary(content), files, shown)
 
 
 def _summary(content: Content) -> dict[str, Any]:
     return {name: content[name] for name in ("answer", "rows", "note")}
 
 
-def _note(study: Study) -> str:
-    """What the reader must know first: that the study is not finished."""
-    if is_finished(study.folder):
-        return ""
-    records = read(study.folder)
-    done = {(r["part"], r["seed"]) for r in records if r["event"] == "choice"}
-    count = len(study.config.method or ()) * len(study.config.every_seed)
-    trained = sum(r["event"] == "run" for r in records)
-    return f"Stopped after {len(done)} of {count} choices and {trained} trainings with them."
-
-
-def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _made(study: Study, records: studies.Records) -> dict[str, str]:
     """How it was made, for the page."""
     source, config = study.dataset, study.config
     own = {r["part"]: 0 for r in records if r["event"] == "choice"}
@@ -173,7 +166,20 @@ def _made(study: Study, records: Sequence[dict[str, Any]]) -> dict[str, str]:
     return studies.made(KIND, study, rows, command_line(config))
 
 
-KIND = studies.Kind(COMMAND, _prepare, _announce, _draw, ("run",), "part", "part")
+KIND = studies.Kind(
+    COMMAND,
+    _prepare,
+    _estimate,
+    _plan,
+    _report,
+    trains=("run",),
+    begins="part",
+    part="part",
+    lacks="way",
+    files=FILES,
+    unit="choices and trainings",
+    counts={"choice": ("seed",), "run": ("method", "strength", "seed")},
+)
 
 if __name__ == "__main__":
     run_command(COMMAND, main, TuneConfig)

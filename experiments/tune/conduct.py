@@ -20,7 +20,7 @@ from experiments.progress import Advance
 from experiments.records import append, read
 from experiments.tune.config import OF_NETWORK, RETRAINED, Part, TuneConfig, trained_by
 from experiments.tune.trainings import Own, TunedTrainings, images_of, stacked
-from experiments.tune.ways import WAYS, Chosen, Given
+from experiments.tune.ways import WAYS, Chosen, Given, kept
 from jaxreg import tune
 
 NONE, GRID = "none", "grid"
@@ -66,6 +66,10 @@ class Study:
         """What a seed draws."""
         return self.trainings.drawn(seed, self.dataset.train)
 
+    def count(self, part: Part) -> int:
+        """Choices of a way, or trainings with what was chosen."""
+        return part.trainings if part.id == RETRAINED else len(self.config.every_seed)
+
     def conduct(self, parts: Sequence[Part], advance: Advance) -> None:
         """Chooses and trains; what ``records.jsonl`` holds already is not done again.
 
@@ -90,6 +94,7 @@ class Study:
         for place, seed in enumerate(seeds):
             if seed not in done:
                 self._choose_once(part, seed, place * each, advance)
+            kept(self.folder, part.id, seed).unlink(missing_ok=True)
         spent = sum(r["trainings"] for r in read(self.folder) if _is_choice(r, part.id))
         advance(part.id, spent, spent)
 
@@ -119,7 +124,6 @@ class Study:
         took = time.perf_counter() - started + before_it
         records = [{"event": "choice", **name, **_choice(each)} for each in found]
         append(self.folder, *[{**record, "seconds": took} for record in records])
-        given.kept(part.id).unlink(missing_ok=True)
 
     # --- trainings with what was chosen ---
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,19 +23,22 @@ GROW, WIDER = "grow=True tries them", "a wider --strengths tries them"
 """What a function advises, and what a command does."""
 
 
-def describe(found: Results, made: Mapping[str, str], note: str = "") -> Content:
+def describe(
+    found: Results, made: Mapping[str, str], note: str = "", headline: Sequence[str] = ()
+) -> Content:
     """The content of all that is known so far.
 
     Args:
       found: as `results` gives it.
       made: how it was made: texts by their labels.
       note: what the reader must know first, such as that the study was stopped.
+      headline: likewise, in place of an answer: then ways are not compared.
     """
     return {
         "title": "Ways to choose λ",
-        "answer": answer(found),
+        "answer": list(headline) or answer(found),
         "note": note,
-        "rows": [_row(found, row) for row in found.choices],
+        "rows": [_row(found, row, whole=not headline) for row in found.choices],
         "validation": _validation(found),
         "test": _test(found),
         "bare": None if found.bare is None else shortened(float(found.bare[1].mean()), DIGITS),
@@ -45,7 +48,7 @@ def describe(found: Results, made: Mapping[str, str], note: str = "") -> Content
     }
 
 
-def _row(results: Results, row: Row) -> RowContent:
+def _row(results: Results, row: Row, whole: bool) -> RowContent:
     chosen, choices = results.chosen(row), results.choices[row]
     known = [choice["interval"] for choice in choices if choice["interval"]]
     ends = None if not known else tuple(map(findings.log_mean, np.array(known, float).T))
@@ -62,8 +65,8 @@ def _row(results: Results, row: Row) -> RowContent:
         "interval": None if ends is None else (ends[0], ends[1]),
         "loss": "" if loss is None else loss.show(3),
         "accuracy": "" if accuracy is None else findings.mean(100 * accuracy).show(2),
-        "beside_best": _beside_best(results, row),
-        "word": _word(results, row),
+        "beside_best": _beside_best(results, row) if whole else "",
+        "word": _word(results, row) if whole else "",
         "trainings": fixed(float(results.spent(row).mean()), 0),
         "seconds": _seconds([choice["seconds"] for choice in choices]),
         "reached": None if loss is None else _ends(loss),

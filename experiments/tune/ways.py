@@ -24,6 +24,12 @@ BATCH = 8
 RIDGE = (1e-6, 1e2, 49)
 """Strengths of least squares."""
 
+
+def kept(folder: Path, method: str, seed: int) -> Path:
+    """The file of a choice that is under way."""
+    return folder / f"{method}-{seed}.jsonl"
+
+
 Report = Callable[[Any], None]
 
 
@@ -60,7 +66,7 @@ class Given:
 
     def kept(self, method: str) -> Path:
         """The file of a choice that is under way."""
-        return self.folder / f"{method}-{self.seed}.jsonl"
+        return kept(self.folder, method, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +120,7 @@ def descended(given: Given) -> list[Chosen]:
     low, high = given.config.span
     start = {"strength": float(np.sqrt(low * high))}
     options = {"bounds": (low, high), "steps": given.config.trials, "mode": "forward"}
+    options |= {"journal": given.kept("hypergradient")}
     options["journal"] = given.kept("hypergradient")
     train, own = given.trainings.losses, given.own
     return [Chosen("network", tune.hypergradient(train, start, own, **options, **given.held_out))]

@@ -37,6 +37,6 @@ same order, for which they agree on the points and on the times, and gather each
 
 Where to look: the options and what they promise, `run`; a point as ``train`` sees it, `grid`; the
 program, `side_by_side`; how many points at a time, and memory, `chunks`; how wide, `width`; what
-several processes agree upon, `processes`; the line on stderr, `progress`. The trainings of MNIST
-that run under it are in `experiments.sweeping`.
+several processes agree upon, `processes`; when Ctrl-C is heard, `interrupts`; the line on stderr,
+`progress`. The trainings of MNIST that run under it are in `experiments.sweeping`.
 """

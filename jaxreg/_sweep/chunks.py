@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from jaxreg._sweep import grid, processes, side_by_side
 from jaxreg._sweep.decompositions import decomposes
+from jaxreg._sweep.interrupts import held
 from jaxreg._sweep.width import Width
 
 ROOM = 2**24
@@ -39,12 +40,14 @@ class Runs:
     seconds: dict[int, float] = dataclasses.field(default_factory=dict)
     """By width: the wall time of the last chunk over its runs."""
 
-    def chunks(self, start: int) -> Iterator[tuple[slice, Any, np.ndarray]]:
+    def chunks(self, start: int) -> Generator[tuple[slice, Any, np.ndarray]]:
         """(rows, results, finite) of all points from ``start`` on."""
         while start < self.points.count:
             rows = slice(start, min(start + self._next(), self.points.count))
             try:
-                yield rows, *self._run(rows)
+                self._compile()
+                with held():  # until the results are handed out
+                    yield rows, *self._run(rows)
                 start = rows.stop
             except jax.errors.JaxRuntimeError as error:
                 if "EXHAUSTED" not in str(error) or not self.width.narrower():
@@ -60,14 +63,18 @@ class Runs:
         rounds = wanted / (self.seconds.get(width, wanted) * round_)
         return round_ * min(max(int(rounds), 1), self.capacity(width))
 
-    def _run(self, rows: slice) -> tuple[Any, np.ndarray]:
-        """Runs some points, and chooses the width of the next."""
-        width, count = self.width.value, rows.stop - rows.start
-        arguments = self._arguments(rows, width)
+    def _compile(self) -> None:
+        """The program of this width, unless it is there."""
+        width = self.width.value
         if width not in self.compiled:
             started = time.perf_counter()
             self.compiled[width] = self.lowered(width).compile()
             self.compile_seconds[width] = self._agreed(time.perf_counter() - started)
+
+    def _run(self, rows: slice) -> tuple[Any, np.ndarray]:
+        """Runs some points, and chooses the width of the next."""
+        width, count = self.width.value, rows.stop - rows.start
+        arguments = self._arguments(rows, width)
         started = time.perf_counter()
         found = self._fetched(self.compiled[width](*arguments))
         took = self._agreed(time.perf_counter() - started)

@@ -5,6 +5,7 @@ How it works is described in `jaxreg._sweep`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
@@ -139,8 +140,9 @@ def sweep(
     With ``Mesh(jax.local_devices(), ("run",))`` a sweep is one process's own.
 
     Returns:
-      A `Sweep`. Ctrl-C ends it early, with ``complete`` False and the chunks that are done; the one
-      that was under way is run again when a sweep goes on with ``start=found.stop``.
+      A `Sweep`. Ctrl-C, and SIGTERM where the program handles it, ends it early, with ``complete``
+      False: at the end of the chunk that is under way, once that is handed out, or at once if it
+      comes again. ``start=found.stop`` goes on from there.
 
     Raises:
       TypeError: if ``train`` is not hashable or not made of jax operations, or points no numbers.
@@ -156,12 +158,13 @@ def sweep(
     report, parts = reporter(progress), _Parts(runs.shapes, keep)
     stop, complete = start, False
     try:
-        for rows, results, finite in runs.chunks(start):
-            if on_chunk is not None:
-                on_chunk(rows, results)
-            parts.add(results, finite)
-            stop = rows.stop
-            report(_progress(stop - start, checked.count - start, began, runs))
+        with contextlib.closing(runs.chunks(start)) as found:
+            for rows, results, finite in found:
+                if on_chunk is not None:
+                    on_chunk(rows, results)
+                parts.add(results, finite)
+                stop = rows.stop
+                report(_progress(stop - start, checked.count - start, began, runs))
         complete = True
     except KeyboardInterrupt:
         pass

@@ -7,6 +7,8 @@ import dataclasses
 import os
 import socket
 import time
+import uuid
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +19,8 @@ from jaxreg.tune._storage import storage_of
 
 NAME = "jaxreg.tune"
 """Of the study in a storage, and of what is noted on it."""
-PROCESS = "process"
+PROCESS, BATCH, SIZE = "process", "batch", "size"
+"""Of a trial: who trains it, beside which others, and how many these are."""
 LONGEST = 10  # times the longest trial so far: so long a trial of another host may take
 PATIENCE = 60.0  # seconds after which a trial that nobody has begun is left aside
 
@@ -40,20 +43,43 @@ class Study:
     beside_best: bool = False
 
     def ask(self, batch: int) -> list[Any]:
-        """Trials to train next: first those that a process left behind, then new ones."""
+        """Trials to train next: those of a batch that a process left behind, or new ones.
+
+        A batch is finished before the next is drawn: so that is drawn from the same trials as if
+        nobody had stopped.
+        """
         counted = self._counted()
         limit = _limit(counted)
-        left_behind = [t for t in counted if _is_left_behind(t, limit)][:batch]
-        trials = [self._taken_up(trial) for trial in left_behind]
-        return trials + self._new(min(batch - len(trials), self.budget - len(self._counted())))
+        left_behind = [t for t in counted if _is_left_behind(t, limit)]
+        if not left_behind:
+            count = min(batch, self.budget - len(counted))
+            return self._new(count, {BATCH: uuid.uuid4().hex, SIZE: count})
+        known = _of_batch(left_behind[0])
+        own = [trial for trial in left_behind if _of_batch(trial) == known]
+        begun = sum(_of_batch(trial) == known for trial in counted)
+        taken = [self._taken_up(trial) for trial in own[:batch]]
+        return taken + self._new((known[SIZE] or 0) - begun, known)
 
-    def _new(self, count: int) -> list[Any]:
-        asked = []
+    def _new(self, count: int, known: dict[str, Any]) -> list[Any]:
+        """Trials of a batch; from the first moment it is on record whose they are."""
+        import optuna
+
+        asked, attributes = [], {**known, PROCESS: process()}
         for _ in range(count):
-            trial = self.optuna.ask(self.distributions)
-            trial.set_user_attr(PROCESS, process())
-            asked.append(trial)
+            running = _states().RUNNING
+            self.optuna.add_trial(optuna.create_trial(state=running, user_attrs=attributes))
+            own = [t for t in self._counted() if t.user_attrs == attributes and not t.params]
+            asked.append(self._drawn(own[-1]))
         return [trial for trial in asked if self._is_in_budget(trial)]
+
+    def _drawn(self, trial: Any) -> Any:
+        """A trial with its point."""
+        import optuna
+
+        found = optuna.Trial(self.optuna, trial._trial_id)
+        for name, of in self.distributions.items():
+            found.suggest_float(name, of.low, of.high, log=of.log)
+        return found
 
     def _is_in_budget(self, trial: Any) -> bool:
         """Whether it is; another process may have asked for the last ones at the same time."""
@@ -78,18 +104,18 @@ class Study:
         import optuna
 
         for trial in trials:
-            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError), _unwarned():
                 trial.report(means[trial.number], step)
         if not self.beside_best:
             return [trial for trial in trials if trial.should_prune()]
-        whole = [trial for trial in self.ended if trial.state.name == "COMPLETE"]
+        batches = {trial.user_attrs.get(BATCH) for trial in trials} - {None}
+        others = (t for t in self.ended if t.user_attrs.get(BATCH) not in batches)
+        whole = [trial for trial in others if trial.state.name == "COMPLETE"]
         best = min(whole, key=lambda trial: trial.value, default=None)
         return [t for t in trials if best and _is_worse(notes[t.number], best.user_attrs[NAME])]
 
     def _taken_up(self, trial: Any) -> Any:
-        import optuna
-
-        found = optuna.Trial(self.optuna, trial._trial_id)
+        found = self._drawn(trial)
         found.set_user_attr(PROCESS, process())
         return found
 
@@ -120,6 +146,8 @@ def _is_worse(note: Any, best: Any) -> bool:
 def _counts(trial: Any, distributions: Any) -> bool:
     """Whether it has a point, or is being given one."""
     whole = set(distributions) <= set(trial.params)
+    if trial.state.name == "RUNNING" and BATCH in trial.user_attrs:
+        return True  # whoever takes it up draws the same point
     if trial.state.name == "RUNNING" and not (whole and PROCESS in trial.user_attrs):
         return not _is_gone(trial) and _age(trial) < PATIENCE
     return trial.state.name != "FAIL" and whole
@@ -127,6 +155,10 @@ def _counts(trial: Any, distributions: Any) -> bool:
 
 def _age(trial: Any) -> float:
     return time.time() - trial.datetime_start.timestamp()
+
+
+def _of_batch(trial: Any) -> dict[str, Any]:
+    return {name: trial.user_attrs.get(name) for name in (BATCH, SIZE)}
 
 
 def process() -> str:
@@ -145,7 +177,8 @@ def _ended(trial: Any) -> bool:
 
 def _is_left_behind(trial: Any, limit: float) -> bool:
     """Whether the process that trained it is gone, or takes far too long."""
-    if trial.state.name != "RUNNING" or not trial.params or PROCESS not in trial.user_attrs:
+    known = trial.params or BATCH in trial.user_attrs
+    if trial.state.name != "RUNNING" or not known or PROCESS not in trial.user_attrs:
         return False
     return _is_gone(trial) or _age(trial) > limit
 
@@ -257,6 +290,14 @@ def _is_sound(trial: Any) -> bool:
 def _first_difference(kept: Any, purpose: Any, different: list[str]) -> str:
     name = different[0]
     return f"{kept.get(name)!r} there, {purpose[name]!r} here"
+
+
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """Without the warning that a trial which is taken up again has reported this step before."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*already reported")
+        yield
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ def test_a_study_that_is_stopped_goes_on_and_is_the_one_that_was_not(
     assert leaving.value.code == 130
     printed = capsys.readouterr().out
     assert f"Go on: python -m experiments.path --resume {folder}" in printed
-    assert "Stopped after 8 trainings, before a strength had all its seeds." in printed
+    assert "Stopped after 8 trainings, in path 1 of 1. There is no answer yet: 8 of 15" in printed
     before = runs(folder)
     assert len(before) == 8
     monkeypatch.undo()

@@ -294,19 +294,36 @@ def test_an_exception_says_from_where_to_go_on():
     np.testing.assert_allclose(rest.results["w"], expected(given)[8:], rtol=1e-4, atol=1e-5)
 
 
-def test_ctrl_c_returns_what_is_done():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_chunk_is_heard_when_its_results_are_handed_out(number):
+    given, seen = points(40), []
+
     def interrupt(rows, results):
         if rows.start >= 16:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
+        seen.extend(results["seed"])
 
-    given = points(40)
     with interruptible():
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         found = sweep(ridge, given, X, Y, per_device=1, chunk=8, on_chunk=interrupt)
+        assert signal.signal(signal.SIGTERM, before) == signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
     assert not found.complete
-    assert (found.start, found.stop) == (0, 16)
-    assert found.results["seed"].tolist() == list(range(16))
+    assert (found.start, found.stop) == (0, 24)
+    assert found.results["seed"].tolist() == seen == list(range(24))
     rest = sweep(ridge, given, X, Y, per_device=1, chunk=8, start=found.stop)
-    assert (rest.start, rest.stop, rest.complete) == (16, 40, True)
+    assert (rest.start, rest.stop, rest.complete) == (24, 40, True)
+
+
+def test_a_second_signal_is_heard_at_once():
+    def interrupt(rows, results):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("not reached")
+
+    with interruptible():
+        found = sweep(ridge, points(40), X, Y, per_device=1, chunk=8, on_chunk=interrupt)
+    assert (found.complete, found.stop) == (False, 0)
 
 
 @pytest.mark.parametrize(
