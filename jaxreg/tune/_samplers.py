@@ -16,7 +16,6 @@ import numpy as np
 from jaxreg._messages.brief import quoted
 from jaxreg.tune import _gaussian_process
 from jaxreg.tune._space import Space
-from jaxreg.tune._study import PROCESS, process
 
 if TYPE_CHECKING:
     import optuna
@@ -113,10 +112,6 @@ def _by_number() -> Any:
     class ByNumber(optuna.samplers.BaseSampler):
         def __init__(self, space: Space, propose: Callable[[Known], np.ndarray]) -> None:
             self.space, self.propose = space, propose
-
-        def before_trial(self, study: Any, trial: Any) -> None:
-            """Whose it is: a process may be killed while a point is proposed."""
-            study._storage.set_trial_user_attr(trial._trial_id, PROCESS, process())
 
         def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
             return distributions(self.space)

@@ -285,7 +285,7 @@ def test_a_process_killed_while_a_point_is_proposed_costs_no_trial(place, monkey
     sampler = _samplers._by_number()
     with monkeypatch.context() as patch:
         patch.setattr(sampler, "sample_relative", killed)
-        patch.setattr(_samplers, "process", lambda: owner)
+        patch.setattr(_study, "process", lambda: owner)
         with pytest.raises(KeyboardInterrupt):
             search(storage=place)
     choice = search(storage=place)
