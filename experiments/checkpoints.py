@@ -157,7 +157,7 @@ class Keeper:
         self._clear(self._folder / str(old) for old in steps(self._folder)[self._keep :])
 
     def _seal(self) -> None:
-        """Lists what was written, before Orbax gives the folder its name."""
+        """Lists what was written; Orbax calls this before it gives the folder its name."""
         (folder,) = self._folder.glob(f"{self._content['step']}{UNFINISHED[1:]}")
         files = {
             path.relative_to(folder).as_posix(): _sum(path)
