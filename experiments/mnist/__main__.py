@@ -106,7 +106,7 @@ def _keeper(job: Job, stack: contextlib.ExitStack) -> Any:
     """Of the checkpoints, where every process sees the folder."""
     from experiments.checkpoints import Keeper
 
-    if job.folder is None:
+    if job.folder is None or not job.saves:
         return None
     keeper = stack.enter_context(Keeper(job.folder / resume.FOLDER, job.config.keep))
     if job.config.checkpoint_every is not None:

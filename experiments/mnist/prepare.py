@@ -31,6 +31,7 @@ class Job:
       device: one of those that train.
       folder: of the run; None if this process is not the first and does not see it.
       first: whether this process prints and writes: of several, the first one does.
+      saves: whether checkpoints can be made: every process sees the folder.
       seconds: by what they were spent on.
       start: the checkpoint to go on from, if there is one.
       epochs: records of those that are trained.
@@ -42,6 +43,7 @@ class Job:
     device: Any
     folder: Path | None
     first: bool
+    saves: bool
     seconds: dict[str, float]
     start: Any = None
     epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -65,9 +67,10 @@ def prepare(config: Config, pool: ThreadPoolExecutor, started: float) -> Job:
     folder = _open(config, facts) if first else None
     goes_on = config.resume is not None and not config.contrast
     start = _latest(config, folder) if folder is not None and goes_on else None
+    saves = True
     if config.connected:
-        folder, start = _shared(config, folder, start)
-    job = Job(config, dataset, facts, device, folder, first, seconds, start)
+        folder, start, saves = _shared(config, folder, start)
+    job = Job(config, dataset, facts, device, folder, first, saves, seconds, start)
     if first and folder:
         _begin(job, folder)
     return job
@@ -103,8 +106,8 @@ def _latest(config: Config, folder: Path) -> Any:
     return found
 
 
-def _shared(config: Config, folder: Path | None, start: Any) -> tuple[Path | None, Any]:
-    """The folder and the checkpoint of process 0, if every process sees them.
+def _shared(config: Config, folder: Path | None, start: Any) -> tuple[Path | None, Any, bool]:
+    """The folder and the checkpoint of process 0, and whether every process sees them.
 
     Raises:
       ConfigError: if checkpoints are asked for that not every process can make or read.
@@ -119,11 +122,11 @@ def _shared(config: Config, folder: Path | None, start: Any) -> tuple[Path | Non
                 f"--output: expected a folder that every process sees, for checkpoints, but not "
                 f"all find {name}; name one on a file system that they share"
             )
-        return folder, None
+        return folder, None, False
     place = Path(name)
     if start is None and step is not None:
         start = checkpoints.read(place / resume.FOLDER, step)
-    return folder or place, start
+    return folder or place, start, True
 
 
 def _begin(job: Job, folder: Path) -> None:

@@ -108,7 +108,7 @@ def check_as_one_process(count: int, folder: Path, dataset, epochs=(1, 2)) -> No
 def test_two_processes_of_two_devices_train_as_one_and_the_first_alone_speaks(idx, tiny, tmp_path):
     options = ("--devices", "2", "--epochs", "2", "--matmul-precision", "highest")
     with start(2, idx, tmp_path, *options) as processes:
-        first, second = (process.communicate(timeout=120) for process in processes)
+        first, second = (process.communicate(timeout=240) for process in processes)
     assert [process.returncode for process in processes] == [0, 0], (first, second)
     assert "· batch 13 · 4 × cpu in 2 processes\n" in first[0]
     assert re.findall(r"^(Epoch \d|Test Accuracy)", first[0], re.M) == [
@@ -141,7 +141,7 @@ def test_a_killed_process_ends_the_others_with_one_line_and_two_go_on(idx, tiny,
     assert [printed for printed, _ in ends[1:]] == [""]
     check_as_one_process(3, tmp_path, tiny)
     with start(2, idx, tmp_path, "--resume", str(tmp_path / "run")) as processes:
-        first, second = (process.communicate(timeout=120) for process in processes)
+        first, second = (process.communicate(timeout=240) for process in processes)
     assert [process.returncode for process in processes] == [0, 0], (first, second)
     assert re.search(
         rf"^Goes on after update \d+, from {tmp_path}/run/checkpoints/", first[0], re.M
@@ -150,7 +150,7 @@ def test_a_killed_process_ends_the_others_with_one_line_and_two_go_on(idx, tiny,
 
 
 def wait_for(condition: Callable[[], bool], processes: list[Process]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline
         ended = [process for process in processes if process.poll() is not None]
