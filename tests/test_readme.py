@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from experiments import records
-from experiments.benchmark.suites import gpu, models
+from experiments.benchmark.suites import gpu, large, models
 from experiments.benchmark.suites import tune as searches
 from experiments.benchmark.suites.main import TUTORIAL, WARM
 from experiments.benchmark.timing import Timings
@@ -219,6 +219,22 @@ def test_searches_beside_scikit_learn_and_pytorch_are_what_their_record_gives():
             each = Timings(content[name]["samples"])
             chosen = [each.spread("strength", contender).median for contender in each.samples]
             assert np.ptp(np.log(chosen)) < 0.15  # a step of the grid at most
+
+
+def test_how_far_it_goes_is_what_its_records_give():
+    folder = ROOT / "experiments" / "results" / "benchmark_large"
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    assert large.markdown(content) in text
+    rows = content["rows"]
+    assert [{"event": "row", **row} for row in rows] == [
+        {name: value for name, value in record.items() if name != "part"}
+        for record in records.read(folder)
+    ]
+    for row in rows:
+        assert row.get("late", 0) <= 1.01 * row.get("early", 0), row
+        assert row.get("share", 1) == 1, row
+        assert row.get("temporary", 0) < 0.01, row
 
 
 def test_what_came_out_of_ways_to_choose_is_what_their_records_give():

@@ -20,7 +20,7 @@ from rich.table import Table
 from experiments.benchmark.large import PARTS
 from experiments.benchmark.suites import ROOT, Recorder
 from experiments.benchmark.timing import run_process
-from experiments.formatting import in_seconds, significant
+from experiments.formatting import in_seconds
 
 PACKAGES = ("sklearn",)
 TITLES = ("what", "how much", "time", "memory", "over time, or over devices")
@@ -75,16 +75,16 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def cells(row: Mapping[str, Any]) -> list[str]:
     """One line of the table."""
-    return [row["what"], row["size"], in_seconds(row["seconds"], 1), _memory(row), _course(row)]
+    return [row["what"], row["size"], in_seconds(row["seconds"]), _memory(row), _course(row)]
 
 
 def _memory(row: Mapping[str, Any]) -> str:
     if "peak" in row:
         return f"{row['peak']:.0f} MB at most"
     if "arguments" in row:
-        return f"{row['temporary']:.2f} × a share beside it"
+        return f"{row['temporary']:.2f} of a share beside it"
     if "times" in row:
-        return f"{row['times']:.2f} × the parameters beside them, temporary {row['temporary']:.3f}"
+        return f"{row['times']:.2f} × the parameters beside them"
     return f"{row['held']:.0f} MB"
 
 
@@ -94,9 +94,6 @@ def _course(row: Mapping[str, Any]) -> str:
         part = f"{row['arguments']:.2f} of a share in"
         part += f", {row['share']:.2f} out" if "share" in row else ""
         return f"{part}; {gathered} gathers, {row['all-reduce']} sums"
-    if "epoch_early" in row:
-        paces = (significant(1e3 * row[name]) for name in ("epoch_early", "epoch_late"))
-        return f"{_grown(row)}; an epoch {' → '.join(paces)} ms"
     return _grown(row) if "early" in row else ""
 
 
