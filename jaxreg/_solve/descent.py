@@ -20,6 +20,7 @@ Grant 2011, *Templates for convex cone problems* (arXiv:1009.2065).
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NamedTuple
 
 import jax
@@ -62,7 +63,6 @@ class Found(NamedTuple):
 
 def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Found:
     """Minimises loss + penalty from ``start``."""
-    smooth_enough = newton.possible(problem, start, data)
 
     def turn(state: State) -> State:
         here = problem.point(state.x, data)
@@ -73,8 +73,8 @@ def descend(problem: Problem, start: Vector, data: Data, limits: Limits) -> Foun
         )
         state = state._replace(bound=_threshold(state, limits))
         x = jax.lax.cond(state.ahead, lambda: state.x, lambda: _trial(problem, state, data))
-        if smooth_enough:
-            now = state.ahead & state.newton.now
+        now = state.ahead & state.newton.now
+        with contextlib.suppress(newton.NoDerivative):
             x = jax.lax.cond(now, lambda: _newton_point(problem, state, data), lambda: x)
         return state._replace(x=x)
 

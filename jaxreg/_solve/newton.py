@@ -58,19 +58,8 @@ def products(plan: Schedule, steps: jax.Array) -> jax.Array:
     return jnp.where(plan.now, SOME + 2 * steps, 0)
 
 
-def possible(problem: Problem, w: Vector, data: Data) -> bool:
-    """Whether the loss and the prox have the derivatives that a Newton step takes."""
-    step = jnp.ones((), vectors.dtype_of(w))
-
-    def product(w: Vector) -> Vector:
-        return slopes(problem, w, problem.gradient(w, data), step, data).matrix(w)
-
-    jax.eval_shape(lambda w: problem.gradient(w, data), w)  # whose errors are the caller's
-    try:
-        jax.eval_shape(product, w)
-    except (TypeError, ValueError, NotImplementedError):
-        return False
-    return True
+class NoDerivative(Exception):  # noqa: N818
+    """The loss or the prox has no derivative that a Newton step takes."""
 
 
 def newton_step(
@@ -82,10 +71,18 @@ def newton_step(
     tolerance: jax.Array,
     products: jax.Array,
 ) -> Vector:
-    """w − R'(w)⁻¹·R(w) for R(w) = w − prox(w − step·∇f(w); step)."""
-    slope = slopes(problem, w.x, w.gradient, step, data)
-    landed = problem.prox(vectors.subtract(w.x, vectors.times(step, w.gradient)), step, data)
-    back = vectors.subtract(landed, w.x)
+    """w − R'(w)⁻¹·R(w) for R(w) = w − prox(w − step·∇f(w); step).
+
+    Raises:
+      NoDerivative: where the loss has no second derivative, or the prox none.
+    """
     nothing = [jnp.zeros_like(x) for x in w.x]
-    y = conjugate.solve(slope.matrix, slope.right(back, nothing), tolerance, products)
+    try:
+        slope = slopes(problem, w.x, w.gradient, step, data)
+        landed = problem.prox(vectors.subtract(w.x, vectors.times(step, w.gradient)), step, data)
+        back = vectors.subtract(landed, w.x)
+        right = slope.right(back, nothing)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise NoDerivative from error
+    y = conjugate.solve(slope.matrix, right, tolerance, products)
     return vectors.add(landed, slope.prox(y))
