@@ -85,10 +85,14 @@ def going_on(given: S, content: Mapping[str, Any], around: Collection[str]) -> S
     """
     settings: Any = type(given)
     kept = {name: getattr(given, name) for name in around}
-    if dataclasses.replace(settings(), **kept) != given:
+    standard = dataclasses.replace(settings(), **kept)
+    names = [field.name for field in dataclasses.fields(settings)]
+    other = [n for n in names if getattr(given, n) != getattr(standard, n)]
+    if other:
         raise ConfigError(
-            "--resume: expected it without settings of the study, which goes on with its own; "
-            "leave out the other options, or start a new study without --resume"
+            f"--resume: expected it without settings of the study, which goes on with its own, but "
+            f"got {', '.join(f'--{option(name)} {getattr(given, name)}' for name in other)}; leave "
+            f"out the other options, or start a new study without --resume"
         )
     found = settings_of(settings, content.get("config"), "--resume: config.json")
     return dataclasses.replace(found, **kept, output=None)

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from experiments import interrupts, ownership
 from experiments.command import FAILED
+from experiments.errors import ConfigError
 from experiments.formatting import in_minutes
 from experiments.options import going_on
 from experiments.progress import Advance, progress
@@ -255,7 +256,7 @@ def _show(kind: Kind, study: Any, parts: Sequence[Any], console: Console, record
     if record:
         with contextlib.suppress(WriteError):
             append(study.folder, {"event": "summary", **report.summary})
-    failed = _saved(study.folder, report.files)
+    failed = saved(study.folder, report.files)
     for line in (state.note, *report.answer):
         if line:
             console.print(line, highlight=False)
@@ -267,7 +268,7 @@ def _show(kind: Kind, study: Any, parts: Sequence[Any], console: Console, record
     return FAILED if failed else 0
 
 
-def _saved(folder: Path, files: Mapping[str, Callable[[Path], object]]) -> str:
+def saved(folder: Path, files: Mapping[str, Callable[[Path], object]]) -> str:
     """Writes files; of those that could not be written, which and why."""
     failed: dict[str, OSError] = {}
     for name, write in files.items():
@@ -333,7 +334,12 @@ def settings(config: S, command: str, around: Collection[str]) -> S:
     given: Any = config
     if given.resume is None:
         return config
-    return going_on(config, reopen_folder(given.resume, command), around)
+    content = reopen_folder(given.resume, command)
+    try:
+        return going_on(config, content, around)
+    except ConfigError:
+        ownership.release(given.resume)
+        raise
 
 
 def folder(config: Any, command: str, facts: Mapping[str, Any]) -> Path:

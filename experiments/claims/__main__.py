@@ -5,6 +5,7 @@ Heavy imports wait until the options are known to be good.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import time
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from experiments import interrupts, ownership, provenance
-from experiments.command import run_command
+from experiments import study as studies
+from experiments.command import FAILED, run_command
 from experiments.config import ConfigError, MachineConfig
 from experiments.data import load
 from experiments.formatting import roughly
 from experiments.provenance import changed, hardware, how_it_was_made
-from experiments.records import append, open_folder, read, read_config, write_config, write_text
+from experiments.records import WriteError, append, is_finished, read, read_config
 
 if TYPE_CHECKING:
     from experiments.claims.claim import Claim
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 COMMAND = "claims"
 POOL = 2
 FEWEST_SEEDS = 3
+AROUND = ("resume", "compilation_cache")
+"""Options that are no settings: a run that goes on may have others."""
 FILES = "config.json, records.jsonl, claims.md, report.html"
 
 
@@ -59,6 +63,10 @@ class ClaimsConfig:
     """mnist (shipped), idx:DIR or tfds:NAME. Images are averaged over 2 × 2 pixels; 5,000 of the
     training images validate."""
 
+    resume: Path | None = None
+    """Folder of a run that was stopped: goes on where it stopped, with its own settings. Of one
+    that was finished, writes table and page anew."""
+
     output: Path | None = None
     """Folder of this run; runs/claims/TIME if not given."""
 
@@ -81,6 +89,11 @@ class Job:
         first = claim.seeds.start if given.first_seed is None else given.first_seed
         return range(first, first + (given.seeds or len(claim.seeds)))
 
+    def left(self) -> list[Claim]:
+        """Claims that are not measured yet."""
+        known = {record["name"] for record in read(self.folder) if record["event"] == "claim"}
+        return [claim for claim in self.claims if claim.name not in known]
+
     def seconds(self, claim: Claim) -> float:
         """About how long it takes on two cores."""
         return claim.seconds * len(self.seeds(claim)) / 5
@@ -89,20 +102,48 @@ class Job:
 def main(config: ClaimsConfig) -> None:
     """Measures the claims, prints each verdict when it is known, and writes table and page."""
     started = time.perf_counter()
+    config = studies.settings(config, COMMAND, AROUND)
     check(config)
-    job, console = _prepare(config), Console()
-    console.print(_plan(job), highlight=False, soft_wrap=True)
-    finished = True
+    job = _prepare(config)
+    studies.goes_on(COMMAND, job.folder)
     try:
-        for claim in job.claims:
+        status = _carried_out(job, Console(), started)
+    finally:
+        ownership.release(job.folder)
+    if status:
+        sys.exit(status)
+
+
+def _carried_out(job: Job, console: Console, started: float) -> int:
+    """Measures what is left and shows what there is: the exit status."""
+    if is_finished(job.folder):
+        print(f"Nothing is left to measure in {job.folder}: it is drawn anew.", flush=True)
+        return _close(job, console)
+    left = job.left()
+    console.print(_plan(job, left), highlight=False, soft_wrap=True)
+    finished, failure = _measured(job, left, console)
+    with contextlib.suppress(WriteError):
+        append(job.folder, {"event": "stop", "finished": finished, "seconds": _since(started)})
+    status = _close(job, console)
+    if failure is not None:
+        print(f"Error: {failure}", file=sys.stderr)
+    if status or not finished:
+        print(interrupts.advice())
+    return status if finished else FAILED if failure is not None else interrupts.status()
+
+
+def _measured(
+    job: Job, claims: Sequence[Claim], console: Console
+) -> tuple[bool, WriteError | None]:
+    """Measures claims: whether all, and what the disk said if it took no more."""
+    try:
+        for claim in claims:
             _measure(job, claim, console)
     except KeyboardInterrupt:
-        finished = False
-    append(job.folder, {"event": "stop", "finished": finished, "seconds": _since(started)})
-    _close(job, console)
-    ownership.release(job.folder)
-    if not finished:
-        sys.exit(interrupts.status())
+        return False, None
+    except WriteError as error:
+        return False, error
+    return True, None
 
 
 def check(config: ClaimsConfig) -> None:
@@ -133,10 +174,10 @@ def _prepare(config: ClaimsConfig) -> Job:
     device = machine.choose_device(MachineConfig(compilation_cache=config.compilation_cache))
     images = source(dataset, POOL)
     _check_examples(claims, len(images.train.labels), config.data)
-    folder = open_folder(COMMAND, config.output)
     facts = hardware(device, _devices())
-    write_config(folder, COMMAND, config, facts)
-    append(folder, {"event": "start", "config": vars(config), **facts})
+    folder = studies.folder(config, COMMAND, facts)
+    if not is_finished(folder):
+        append(folder, {"event": "start", "config": vars(config), **facts})
     return Job(config, claims, images, folder)
 
 
@@ -157,12 +198,14 @@ def _check_examples(claims: Sequence[Claim], available: int, data: str) -> None:
         )
 
 
-def _plan(job: Job) -> str:
+def _plan(job: Job, left: Sequence[Claim]) -> str:
     from experiments.claims.wording import seeds_of
 
-    count, estimate = len(job.claims), sum(map(job.seconds, job.claims))
+    count, estimate = len(left), sum(map(job.seconds, left))
+    if not left:
+        return "None is left to measure."
     claims = "1 claim" if count == 1 else f"{count} claims"
-    seeds = seeds_of([(claim.name, job.seeds(claim)) for claim in job.claims])
+    seeds = seeds_of([(claim.name, job.seeds(claim)) for claim in left])
     return (
         f"{claims}, each with seeds {seeds}, on {job.source.name}: "
         f"about {roughly(estimate)} on two cores.\n"
@@ -195,23 +238,32 @@ def _since(started: float) -> float:
     return round(time.perf_counter() - started, 2)
 
 
-def _close(job: Job, console: Console) -> None:
-    """Table and page of the claims that there are."""
-    from experiments.claims import page, tables
+def _close(job: Job, console: Console) -> int:
+    """Table and page of the claims that there are: the exit status."""
+    from experiments.claims import page, tables, wording
 
     records = [record for record in read(job.folder) if record["event"] == "claim"]
-    missing = len(job.claims) - len(records)
-    note = f"Stopped after {len(records)} of {len(job.claims)} claims." if missing else ""
     if not records:
         console.print(f"Stopped before the first claim. Saved {job.folder}/ (config.json)")
-        return
+        return 0
+    note, answer = "", [f"Of {len(records)} claims {wording.summary(records)}."]
+    if len(records) < len(job.claims):
+        count = f"{len(records)} of {len(job.claims)} claims"
+        note = f"Stopped after {count}."
+        answer = [f"There is no answer yet: {count} are measured.", *answer]
     facts = _facts(job, records)
-    write_text(job.folder / "claims.md", tables.markdown(records, facts))
-    page.write(records, facts, note, job.folder / "report.html")
+    files = {
+        "claims.md": lambda path: path.write_text(tables.markdown(records, facts), "utf-8"),
+        "report.html": lambda path: page.write(records, facts, note, path, answer),
+    }
+    failed = studies.saved(job.folder, files)
     console.print(tables.terminal(records))
-    for line in (note, f"Saved {job.folder}/ ({FILES})"):
+    for line in (note, *(answer[:1] if note else ()), f"Saved {job.folder}/ ({FILES})"):
         if line:
             console.print(line, highlight=False, soft_wrap=True)
+    if failed:
+        print(f"Error: {failed}", file=sys.stderr)
+    return FAILED if failed else 0
 
 
 def _facts(job: Job, records: Sequence[Record]) -> dict[str, str]:
@@ -235,7 +287,7 @@ def command_line(config: ClaimsConfig) -> str:
     >>> command_line(ClaimsConfig(claims=("grokking-time",), seeds=8))
     'python -m experiments.claims --claims grokking-time --seeds 8'
     """
-    around = ("output", "compilation_cache")
+    around = ("output", *AROUND)
     return provenance.command_line(COMMAND, changed(config, ClaimsConfig(), without=around))
 
 

@@ -24,7 +24,13 @@ where the claim says that it lies</li>
 </ul>"""
 
 
-def write(records: Sequence[Record], facts: Mapping[str, str], note: str, path: Path) -> None:
+def write(
+    records: Sequence[Record],
+    facts: Mapping[str, str],
+    note: str,
+    path: Path,
+    answer: Sequence[str] = (),
+) -> None:
     """Writes the page.
 
     Args:
@@ -32,10 +38,11 @@ def write(records: Sequence[Record], facts: Mapping[str, str], note: str, path: 
       facts: how they were made, by label.
       note: what the reader must know first, or "".
       path: the file to write.
+      answer: sentences, where not all claims are measured.
     """
-    answer = f"Of {len(records)} claims {wording.summary(records)}."
+    answer = answer or [f"Of {len(records)} claims {wording.summary(records)}."]
     rule = f'<p class="quiet">{html(tables.RULE.replace("*", ""))}</p>'
-    body = f"""{parts.header(TITLE, [answer], note, rule)}
+    body = f"""{parts.header(TITLE, answer, note, rule)}
 <main>
 {_table(records)}
 {KEY}

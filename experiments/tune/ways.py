@@ -120,7 +120,6 @@ def descended(given: Given) -> list[Chosen]:
     low, high = given.config.span
     start = {"strength": float(np.sqrt(low * high))}
     options = {"bounds": (low, high), "steps": given.config.trials, "mode": "forward"}
-    options |= {"journal": given.kept("hypergradient")}
     options["journal"] = given.kept("hypergradient")
     train, own = given.trainings.losses, given.own
     return [Chosen("network", tune.hypergradient(train, start, own, **options, **given.held_out))]
