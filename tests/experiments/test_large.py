@@ -11,7 +11,7 @@ import pytest
 
 from experiments.benchmark.large import PARTS, memory, print_part, sharded, trees
 from experiments.benchmark.suites import large
-from jaxreg import grid, sweep
+from jaxreg import grid, solve, sweep
 
 KERNELS = 3, (512, 400)  # so large that XLA writes no copies, as it may for tiny ones
 
@@ -55,6 +55,18 @@ def test_over_eight_devices_each_holds_its_share(few):
         assert row["temporary"] < 0.01
         assert not row["all-gather"] + row["all-to-all"] + row["collective-permute"]
         assert row["all-reduce"] == ("value" in row["what"])
+
+
+def test_a_solution_is_found_without_gathering_it():
+    described = sharded.layout(1, (64, 40))
+    program = trees.compiled(lambda w: solve(trees.distance, trees.PENALTY, w).params, described)
+    row = sharded.row("solve", program, described)
+    assert not row["all-gather"] + row["all-to-all"] + row["collective-permute"]
+    found = program(jax.tree.map(sharded.filled, described))
+    assert sharded.shares(found) == {"share": 1}
+    size, l2, l1 = 64 * 40, 1e-4, 1e-5  # of ½·Σ(w − 1)²/size + l2·Σw² + l1·Σ|w|
+    wanted = (1 / size - l1) / (1 / size + 2 * l2)
+    np.testing.assert_allclose(found["layer0"]["kernel"], wanted, rtol=1e-4)
 
 
 def test_a_gather_is_counted():
