@@ -171,8 +171,61 @@ def together(count: int, *options: str) -> Commands:
     return [mnist(*options, *join, "--process", str(process)) for process in range(count)]
 
 
+# --- studies ---
+
+COUPLING = (
+    *("--data", "digits", "--pool", "1", "--examples", "200", "--batch-size", "50"),
+    *("--epochs", "10", "--hidden", "8", "--seeds", "3", "--rows", "4", "--regime", "a"),
+    *("--decays", "0.002", "0.256", "--optimizers", "adam"),
+)
+TUNE = (
+    *("--method", "cv", "bayesian", "hypergradient", "--data", "digits", "--examples", "100"),
+    *("--epochs", "2", "--hidden", "8", "--batch-size", "32", "--folds", "2", "--trials", "9"),
+    *("--strengths", "1e-4", "1e-1", "3", "--seeds", "2"),
+)
+COMBINATIONS = (
+    *("--models", "mlp", "--data", "digits", "--pool", "4", "--examples", "60", "--hidden", "5"),
+    *("--epochs", "10", "--batch-size", "30", "--seeds", "3", "--tuning-seeds", "1"),
+)
+SESSION = ("start", "stop", "summary", "left")
+"""Events of a process rather than of a study."""
+
+
+def made(folder: Path) -> list[dict[str, Any]]:
+    """The records of a study, in their order, but for what took how long."""
+    from experiments import records
+
+    return [
+        {name: value for name, value in record.items() if name != "seconds"}
+        for record in records.read(folder)
+        if record["event"] not in SESSION
+    ]
+
+
+def equal(found: Any, expected: Any) -> None:
+    """Every training once, in the same order, with the same numbers."""
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == theirs
+
+
+def study(name: str, *options: str) -> Subject:
+    """A study, which goes on with its own settings; a sweep, chunk by chunk."""
+    command = f"experiments.{name}"
+    return Subject(
+        lambda folder: [module(command, *options, "--output", str(folder))],
+        lambda folder, _: [module(command, "--resume", str(folder))],
+        made,
+        equal,
+        "lock.json",
+    )
+
+
 WRITING = "checkpoints/*.orbax-checkpoint-tmp*"
 SUBJECTS = {
+    "coupling": study("coupling", *COUPLING),
+    "combinations": study("combinations", *COMBINATIONS),
+    "tune": study("tune", *TUNE),
     "mnist": Subject(
         lambda folder: [mnist(*TRAINING, "--output", str(folder))],
         lambda folder, _: [mnist("--resume", str(folder))],
