@@ -70,8 +70,8 @@ def at_most_one(name: str, number: Any, *, below: bool = False) -> Any:
 
 def array(name: str, value: Any, expected: str = "an array of numbers") -> jax.Array:
     """``value`` as an array of JAX, once it is known to be made of numbers."""
-    text = any(isinstance(leaf, str | bytes) for leaf in jax.tree.leaves(value))
     try:
+        text = any(isinstance(leaf, str | bytes) for leaf in jax.tree.leaves(value))
         found = None if text else jnp.asarray(value)
     except (TypeError, ValueError, OverflowError):
         found = None
