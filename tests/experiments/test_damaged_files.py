@@ -296,7 +296,7 @@ def test_no_file_is_executed(tmp_path):
 
 EXECUTING = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"}
 MAY = re.compile(
-    r"allow_pickle\s*=\s*(?!False)|\b(pickle|dill|marshal|joblib)\.loads?\b|\b(exec|eval)\("
+    r"allow_pickle\s*=\s*(?!False)|\b(pickle|dill|marshal|joblib)\.loads?\b|(?<!\.)\b(exec|eval)\("
 )
 
 
