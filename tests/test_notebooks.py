@@ -28,7 +28,7 @@ LABELS = ("label", "title", "xlabel", "ylabel")
 NAMES = {"optax", "weight_decay"}
 """What pictures call by the same name in Chinese."""
 DRAWN_BY_TUNE = (ROOT / "jaxreg" / "tune" / "_picture.py").read_text(encoding="utf-8")
-NOT_YET_DRAWN = ("01_what_is_l2_regularization.zh", "03_a_thousand_trainings_at_once.zh")
+NOT_YET_DRAWN = ("03_a_thousand_trainings_at_once.zh",)
 """Whose pictures are still those of the English notebook: run ``.ci/notebooks.py`` where there is a
 Chinese font, and take the name away."""
 WORD = re.compile(r"(?<![\w$.])[a-z]{3,}(?!\w)")
