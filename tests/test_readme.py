@@ -176,18 +176,19 @@ def test_what_came_out_of_the_language_model_is_what_its_records_give():
     assert next(line for line in content["answer"] if "learning rate kept" in line) in text
 
 
-def test_what_came_out_of_combinations_is_what_their_records_give():
+@pytest.mark.parametrize(("name", "quoted"), [("combinations", 4), ("combinations_full", 2)])
+def test_what_came_out_of_combinations_is_what_their_records_give(name, quoted):
     folder = ROOT / "experiments"
-    found = records.read(folder / "results" / "combinations")
+    found = records.read(folder / "results" / name)
     text = (folder / "README.md").read_text(encoding="utf-8")
     content = describe_combinations(combinations(found), {})
     (summary,) = (record for record in found if record["event"] == "summary")
     assert summary["answer"] == content["answer"]
-    assert sum(f"\n- {sentence}\n" in text for sentence in content["answer"]) == 4
+    assert sum(f"\n- {sentence}\n" in text for sentence in content["answer"]) == quoted
     for model in content["models"]:
-        for name, cells in by_penalty(model).items():
+        for penalty, cells in by_penalty(model).items():
             shown = [", ".join(filter(None, (c["shown"], c["word"]))) for c in cells.values()]
-            assert f"| {PENALTIES[name].title} | {' | '.join(shown)} |\n" in text
+            assert f"| {PENALTIES[penalty].title} | {' | '.join(shown)} |\n" in text
 
 
 def test_the_networks_beside_pytorch_are_what_their_records_give():
