@@ -39,13 +39,7 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 BLOCKS = blocks_of(TEXT)
-COMMANDS = {
-    body: page.name
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-    for language, body in blocks_of(page.read_text(encoding="utf-8"))
-    if language == "console"
-}
-"""What is typed and printed, on all pages: what stands on two runs once."""
+COMMANDS = [body for language, body in BLOCKS if language == "console"]
 OF_SWEEP = {"PyTorch tutorial, one model": "28", "PyTorch, torch.func.vmap": "1.8"}
 OF_PATH = {"scikit-learn lasso_path": "1.42", "celer": "0.80"}
 

@@ -15,6 +15,7 @@ from sklearn.linear_model import LassoCV, Ridge
 
 from jaxreg import grid, l1, solve, tune
 from jaxreg.tune._cross_validation import standard_errors
+from tests.processes import interruptible
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 4)).astype(np.float32)
@@ -253,7 +254,7 @@ def test_ctrl_c_leaves_what_is_done_in_the_journal(tmp_path):
             signal.raise_signal(signal.SIGINT)
 
     assert threading.current_thread() is threading.main_thread()
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with interruptible(), pytest.raises(KeyboardInterrupt) as caught:
         validate(journal=journal, chunk=5, progress=interrupt)
     done = len(journal.read_text().splitlines()) - 1
     assert 10 <= done < 30

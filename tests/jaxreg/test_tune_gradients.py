@@ -345,9 +345,9 @@ CALLS = [
     ),
     (lambda: tune.solved(l2, l2, jnp.zeros(2)), TypeError, "expected a function losses"),
     (lambda: tune.solved(losses, 0.1, jnp.zeros(2)), TypeError, "expected a penalty such as l2"),
-    (lambda: tune.checkpointed_scan(None, None, None), ValueError, "expected arrays, got None"),
+    (lambda: tune.checkpointed_scan(unrolled, None, None), ValueError, "one length, got None"),
     (
-        lambda: tune.checkpointed_scan(None, None, jnp.ones(3), segment=0),
+        lambda: tune.checkpointed_scan(unrolled, None, jnp.ones(3), segment=0),
         ValueError,
         "at least 1, got 0",
     ),
