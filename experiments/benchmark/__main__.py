@@ -36,7 +36,7 @@ class BenchmarkConfig:
 
     suite: Suite = "main"
     """What to measure. main: the whole main job against PyTorch and scikit-learn; models: its
-    networks against the same in PyTorch, half an hour with --repeats 2; penalties: what a penalty
+    networks against the same in PyTorch, 20 minutes a round; penalties: what a penalty
     adds, in memory passes, time and compilation; decay: what decay adds to a step;
     sweep: many trainings at once against PyTorch; solve: Lasso paths against scikit-learn, celer,
     skglm and jaxopt; tune: λ chosen by 300 trainings, in closed form and along Lasso paths, against
