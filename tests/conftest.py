@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("JAXREG_CACHE_DIR", str(cache.mkdir("programs")))
 
 
+@pytest.hookimpl(optionalhook=True)  # also where there is no pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than cores: some tests wait, for a process or a browser."""
     return (os.cpu_count() or 1) + 1
