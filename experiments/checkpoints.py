@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import functools
 import json
 import logging
@@ -28,13 +27,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.records import WriteError
+from experiments.records import OF_THE_DISK, WriteError
 
 CONTENTS = "contents.json"
 UNFINISHED = "*.orbax-checkpoint-tmp*"
 OF_ORBAX = ("_CHECKPOINT_METADATA", "commit_success.txt")  # written after `CONTENTS`; never read
-
-OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 """Of every leaf by its path: dtype and shape."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import os
 import shlex
 import sys
@@ -20,16 +19,13 @@ except ModuleNotFoundError:
 from experiments import interrupts
 from experiments.config import ConfigError
 from experiments.data import DataError
-from experiments.records import OutputError, WriteError
+from experiments.records import OF_THE_DISK, OutputError, WriteError
 
 C = TypeVar("C")
 
 BAD_INPUT, NOT_FINITE, FAILED, UNREAD = 2, 3, 74, 141
 """Exit statuses: of input that cannot be meant, of a training whose loss is not finite, of a disk
 that failed under way (EX_IOERR), and of a reader that left, as ``head`` does (128 + SIGPIPE)."""
-OF_THE_DISK = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
-}
 
 
 def run_command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import itertools
 import json
 import math
@@ -16,6 +17,10 @@ from typing import Any
 from experiments import interrupts, ownership
 from experiments.provenance import software
 
+OF_THE_DISK = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+)
+"""What a disk says that takes no more, or a folder that nothing may be written to."""
 CONFIG, RECORDS, BROKEN = "config.json", "records.jsonl", "records.broken"
 
 

@@ -71,8 +71,6 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "intercept": ("fit_intercept", "bias", "center"),
 }
 """What an argument is called elsewhere."""
-DATA = {"features", "targets"}
-"""Of these, arguments of any number that go without a name, where a function has such."""
 TAKING: dict[str, list[tuple[str, str]]] = {}
 """By argument that goes by name: (package, name) of the functions that take it."""
 SPELLING, SIBLING = 0.6, 0.8

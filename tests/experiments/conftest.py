@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -61,6 +62,19 @@ def tiny() -> Dataset:
         return Split(images.astype(np.uint8), labels)
 
     return Dataset("tiny", split(50), split(20), 3)
+
+
+@pytest.fixture(scope="session")
+def idx(tmp_path_factory, tiny) -> str:
+    """The tiny data set as four idx files, as ``--data`` takes it."""
+    folder = tmp_path_factory.mktemp("idx")
+    for name, split in (("train", tiny.train), ("t10k", tiny.test)):
+        shape = split.images.shape[:3]
+        images = struct.pack(">4i", 0x803, *shape) + split.images.tobytes()
+        labels = struct.pack(">2i", 0x801, shape[0]) + split.labels.astype(np.uint8).tobytes()
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(images)
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    return f"idx:{folder}"
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import itertools
 import os
 import random
 import shutil
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -229,19 +228,6 @@ def test_a_full_disk_is_one_line_and_harms_nothing(saved, monkeypatch):
 
 
 # --- the command ---
-
-
-@pytest.fixture(scope="module")
-def idx(tmp_path_factory, tiny) -> str:
-    """The tiny data set as four idx files, as ``--data`` takes it."""
-    folder = tmp_path_factory.mktemp("idx")
-    for name, split in (("train", tiny.train), ("t10k", tiny.test)):
-        shape = split.images.shape[:3]
-        images = struct.pack(">4i", 0x803, *shape) + split.images.tobytes()
-        labels = struct.pack(">2i", 0x801, shape[0]) + split.labels.astype(np.uint8).tobytes()
-        (folder / f"{name}-images-idx3-ubyte").write_bytes(images)
-        (folder / f"{name}-labels-idx1-ubyte").write_bytes(labels)
-    return f"idx:{folder}"
 
 
 SETTINGS: dict[str, Any] = {

@@ -7,7 +7,6 @@ import dataclasses
 import re
 import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -54,19 +53,6 @@ if hosts.WORKER in os.environ:  # who watches one imports no JAX
     Run.parts = saving
 run_command("mnist", mnist.main, Config, resume.settings)
 """
-
-
-@pytest.fixture(scope="module")
-def idx(tmp_path_factory, tiny) -> str:
-    """The tiny data set as four idx files, as ``--data`` takes it."""
-    folder = tmp_path_factory.mktemp("idx")
-    for name, split in (("train", tiny.train), ("t10k", tiny.test)):
-        shape = split.images.shape[:3]
-        images = struct.pack(">4i", 0x803, *shape) + split.images.tobytes()
-        labels = struct.pack(">2i", 0x801, shape[0]) + split.labels.astype(np.uint8).tobytes()
-        (folder / f"{name}-images-idx3-ubyte").write_bytes(images)
-        (folder / f"{name}-labels-idx1-ubyte").write_bytes(labels)
-    return f"idx:{folder}"
 
 
 @contextlib.contextmanager
