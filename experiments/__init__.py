@@ -13,7 +13,8 @@ from the folder of another. What commands share stands beside them; an import go
   studies have; images.
 - `records`, `command`: the folder of a run; options, errors and exit status of a command.
 - `checkpoints`: a pytree on disk, whole or not at all.
-- `training`, `problem`: the train step; a configuration and its data, bound.
+- `optimizers`, `training`, `problem`: penalty, schedule and optimizer of a configuration; the train
+  step; a configuration and its data, bound.
 - `machine`, `devices`, `runs`, `sweeping`: the device; a training on several; one training; many
   as one program.
 - `statistics`: of grids of losses, with intervals over seeds.

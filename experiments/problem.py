@@ -19,7 +19,7 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments import training
+from experiments import optimizers, training
 from experiments.config import TrainingConfig
 from experiments.data import Dataset
 from experiments.forms import FORMS
@@ -95,12 +95,12 @@ class Problem:
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
         """The optimizer, with λ where ``--coupling`` puts it."""
-        return training.optimizer(self.config, self.steps)
+        return optimizers.optimizer(self.config, self.steps)
 
     @property
     def penalty(self) -> jaxreg.Penalty:
         """The penalty, for every coupling."""
-        return training.penalty(self.config)
+        return optimizers.penalty(self.config)
 
     @property
     def in_loss(self) -> jaxreg.Penalty | None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import training
+from experiments import optimizers, training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, setup_of
 from experiments.models import functions
@@ -81,7 +81,7 @@ MINIMISES_IN_BOX = Claim(
 
 STEPS, RATE = 2000, 1e-3
 NOISY = setup_of("batchnorm", STEPS, 5000, label_noise=0.2)
-SCHEDULE = training.half_cosine(STEPS, RATE)
+SCHEDULE = optimizers.half_cosine(STEPS, RATE)
 DECAYS = [10 * 1.5**k for k in range(5)]
 STRENGTHS = [0.15 * 1.5**k for k in range(5)]
 
@@ -160,7 +160,7 @@ def sensitivity_difference(losses: np.ndarray) -> float:
 
 
 def _independent(point: Point) -> optax.GradientTransformation:
-    multiplier, peak = training.half_cosine(PASS_STEPS), point["η"]
+    multiplier, peak = optimizers.half_cosine(PASS_STEPS), point["η"]
     return optax.chain(
         optax.adam(lambda step: peak * multiplier(step)),
         decoupled_decay(point["ω"], multiplier, where=weights),

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments import training
+from experiments import optimizers, training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import drawn_for, finished, network_of, own, setup_of
 from experiments.models import functions
@@ -144,7 +144,7 @@ def _rescaled(updates: Any, params: Any = None) -> Any:
 
 def _scale_free(settings: Settings) -> Measured:
     scaled = optax.stateless(_rescaled)
-    adam = training.adam(ADAM_RATE, eps=TINY)
+    adam = optimizers.adam(ADAM_RATE, eps=TINY)
     adamw = optax.chain(adam, decoupled_decay(ADAMW_DECAY, ADAM_RATE))
     adam_l2 = optax.chain(add_penalty_gradient(L2_STRENGTH * l2), adam)
     pairs = {

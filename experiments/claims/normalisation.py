@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import training
+from experiments import optimizers, training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, nothing, setup_of
 from jaxreg import decoupled_decay, grid
@@ -27,7 +27,7 @@ def share_of_gain(errors: np.ndarray) -> float:
 
 STEPS, PEAK, RATE = 2000, 0.1, 0.1
 SETUP = setup_of("batchnorm", STEPS)
-SCHEDULE = training.half_cosine(STEPS, PEAK)
+SCHEDULE = optimizers.half_cosine(STEPS, PEAK)
 
 
 def _decayed(point: Point) -> optax.GradientTransformation:

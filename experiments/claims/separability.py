@@ -9,9 +9,9 @@ import optax
 
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings, Statistic
 from experiments.claims.trainings import Course, Point, setup_of
+from experiments.optimizers import half_cosine
 from experiments.paired.setup import Setup
 from experiments.statistics.surface import edge_slope
-from experiments.training import half_cosine
 from jaxreg import decoupled_decay, grid
 
 PAPER = Paper("Loshchilov & Hutter", 2019, "1711.05101")

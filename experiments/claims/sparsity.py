@@ -11,8 +11,8 @@ from scipy.stats import spearmanr
 
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, settled, setup_of
+from experiments.optimizers import half_cosine
 from experiments.paired.sample import Sample
-from experiments.training import half_cosine
 from jaxreg import add_penalty_gradient, grid, l1, l2, proximal_step, weights
 
 # --- exact zeros ---

@@ -13,8 +13,8 @@ import optax
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.normalisation import share_of_gain
 from experiments.claims.trainings import Course, Point, setup_of, validated
+from experiments.optimizers import half_cosine
 from experiments.paired.setup import Setup
-from experiments.training import half_cosine
 from jaxreg import add_penalty_gradient, decoupled_decay, l2, weights
 
 # --- AdamW's time scale ---

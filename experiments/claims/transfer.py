@@ -13,8 +13,8 @@ import optax
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, settled, setup_of
 from experiments.data import Split
+from experiments.optimizers import half_cosine
 from experiments.paired.sample import Sample, Source
-from experiments.training import half_cosine
 from jaxreg import decoupled_decay
 
 HIDDEN = 256

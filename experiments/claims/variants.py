@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import training
+from experiments import optimizers, training
 from experiments.claims.claim import Claim, Measured, Paper, Part, Settings
 from experiments.claims.trainings import Course, Point, nothing, setup_of
 from experiments.models import functions
@@ -41,7 +41,7 @@ def _gradient_norm(before: training.State, after: training.State) -> dict[str, A
 
 def _maybe_corrected(point: Point) -> optax.GradientTransformation:
     """AdamW with decay × η_t, or × η_t²/η_max on the normalised layers."""
-    multiplier, schedule = training.half_cosine(STEPS), training.half_cosine(STEPS, PEAK)
+    multiplier, schedule = optimizers.half_cosine(STEPS), optimizers.half_cosine(STEPS, PEAK)
     rate = 2 * TOTAL / PEAK / STEPS
     corrected = decoupled_decay(
         lambda step: rate * multiplier(step) ** point["corrected"], schedule, where="^fc./kernel$"
@@ -92,7 +92,7 @@ NETWORK_PEAK, NETWORK_DECAY = 1e-3, 20.0
 
 
 def _maybe_cautious(setup: Setup, peak: float, decay: float) -> Any:
-    schedule = training.half_cosine(setup.steps, peak)
+    schedule = optimizers.half_cosine(setup.steps, peak)
 
     def optimizer(point: Point) -> optax.GradientTransformation:
         plain = decay * point["decay"] * (1 - point["cautious"])

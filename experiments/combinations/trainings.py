@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments import training
+from experiments import optimizers, training
 from experiments.combinations.penalties import NOTHING
 from experiments.config import TrainingConfig
 from experiments.forms import FORMS, times
@@ -103,7 +103,7 @@ class CombinedTrainings:
     def _multipliers(self) -> Any:
         """s_t in the middle of each stretch."""
         config = TrainingConfig(schedule=self.setup.schedule)
-        schedule = training.multiplier(config, self.setup.steps)
+        schedule = optimizers.multiplier(config, self.setup.steps)
         middles = (jnp.arange(STRETCHES) + 0.5) * (self.setup.steps / STRETCHES)
         return schedule(middles) if callable(schedule) else jnp.full(STRETCHES, schedule)
 
@@ -124,9 +124,9 @@ def optimizer(setup: Setup, point: Mapping[str, Any], params: Any) -> optax.Grad
 
     After momentum μ the prox is 1/(1 − μ) steps long: what is at rest minimises loss + penalty.
     """
-    multiplier = training.multiplier(TrainingConfig(schedule=setup.schedule), setup.steps)
+    multiplier = optimizers.multiplier(TrainingConfig(schedule=setup.schedule), setup.steps)
     pace = times(point["learning_rate"], multiplier)
-    base = training.without_decay(setup.optimizer, pace)
+    base = optimizers.without_decay(setup.optimizer, pace)
     shrink = jaxreg.elastic_net(l1=point["l1"], l2=point["l2"]).on(jaxreg.weights)
     reach = FORMS["proximal"].reach(setup.optimizer)
     prox = jaxreg.proximal_step(shrink, times(reach, pace))

@@ -11,8 +11,8 @@ import numpy as np
 
 from experiments.coupling.grid import Grid, grid_of
 from experiments.decay_form import Axis
+from experiments.optimizers import half_cosine
 from experiments.paired.setup import STRETCHES, Setup
-from experiments.training import half_cosine
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

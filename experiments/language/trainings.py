@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxreg
-from experiments import training
+from experiments import optimizers, training
 from experiments.config import TrainingConfig
 from experiments.language.config import Setup
 from experiments.language.model import CharacterTransformer
@@ -119,7 +119,7 @@ def optimizer(setup: Setup, numbers: Mapping[str, Any], form: str = FORM) -> Any
     """AdamW on a half cosine, its decay on the weights alone: `jaxreg.decoupled_decay`."""
     config = TrainingConfig(coupling=form, optimizer="adam", schedule="cosine")
     config = dataclasses.replace(config, **numbers)
-    return training.optimizer(config, setup.steps, jaxreg.weights)
+    return optimizers.optimizer(config, setup.steps, jaxreg.weights)
 
 
 def data_loss(network: Any, whole: Callable[[Any], Any] = lambda params: params) -> training.Loss:

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 import jaxreg
-from experiments import training
+from experiments import optimizers, training
 from experiments.models import functions
 from experiments.paired.sample import Sample, Source, draw_sample, network_of
 from experiments.paired.setup import Setup
@@ -60,7 +60,7 @@ class PairedTrainings:
         config = dataclasses.replace(self.setup.config(self.form), **numbers)
         network = network_of(self.setup, self.source.classes)
         decays = functions.decays(self.setup.model, self.setup.decayed)
-        tx = training.optimizer(config, self.setup.steps, decays)
+        tx = optimizers.optimizer(config, self.setup.steps, decays)
         loss = training.data_loss(functions.forward(network, full=True), jnp.float32)
         run = training.scan_batches(training.make_step(loss, tx))
         state = training.initial_state(own.params, tx, own.key, statistics={})

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 import jaxreg
-from experiments import training
+from experiments import optimizers, training
 from experiments.config import TrainingConfig
 from experiments.decay_form import Ingredients
 from experiments.forms import FORMS, times
@@ -90,9 +90,9 @@ def optimizer(
     config = TrainingConfig(
         optimizer=setup.optimizer, schedule=setup.schedule, learning_rate=learning_rate
     )
-    schedule = training.multiplier(config, setup.steps)
+    schedule = optimizers.multiplier(config, setup.steps)
     pace = times(learning_rate, schedule)
-    base = training.without_decay(setup.optimizer, pace)
+    base = optimizers.without_decay(setup.optimizer, pace)
     if row.by_prox and setup.optimizer == "adam":
         return jaxreg.proximal_step(penalty, optimizer=base, metric="adam")
     if row.every > 1:

@@ -11,7 +11,7 @@ import optax
 import pytest
 import tyro
 
-from experiments import training
+from experiments import optimizers
 from experiments.config import Config, describe_problem, resolved
 from experiments.coupling import config as study
 from experiments.coupling import names
@@ -101,7 +101,7 @@ def test_it_is_a_heat_map_with_both_views(shrunk):
     assert (panel.views, panel.reach, panel.grid.axis) == (("strength", "rate"), 1.0, "rate")
     swept = points(panel.setup, "shrunk", [0.1, 0.2], [0.3, 0.4], "strength", [0, 0])
     np.testing.assert_allclose(swept["rate"], [0.06, 0.16], rtol=1e-6)
-    tx = training.optimizer(dataclasses.replace(panel.setup.config("shrunk"), rate=0.5), 10)
+    tx = optimizers.optimizer(dataclasses.replace(panel.setup.config("shrunk"), rate=0.5), 10)
     w = {"w": np.ones(3, np.float32)}
     updates, _ = tx.update({"w": np.zeros(3, np.float32)}, tx.init(w), w)
     np.testing.assert_array_equal(updates["w"], -0.5)

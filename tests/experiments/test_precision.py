@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import training
+from experiments import optimizers, training
 from experiments.config import Config, resolved
 from experiments.data import Dataset, Split, load
 from experiments.problem import Problem
@@ -59,7 +59,7 @@ def test_decay_after_the_step_is_that_of_float32(coupling, tiny):
     ends = []
     for dtype in ("bfloat16", "float32"):
         config = resolved(dataclasses.replace(SMALL, **changes, dtype=dtype))
-        before, after = update(config, tiny, weights, training.optimizer(config, 10))
+        before, after = update(config, tiny, weights, optimizers.optimizer(config, 10))
         ends.append(after.params)
         assert (before.params["fc1"]["kernel"] != after.params["fc1"]["kernel"]).all()
     jax.tree.map(np.testing.assert_array_equal, *ends)
@@ -67,7 +67,7 @@ def test_decay_after_the_step_is_that_of_float32(coupling, tiny):
 
 def test_parameters_and_optimizer_stay_float32(tiny):
     config = dataclasses.replace(HALF, optimizer="adam")
-    tx = training.optimizer(config, 10)
+    tx = optimizers.optimizer(config, 10)
     _, after = update(config, tiny, np.full(16, 1 / 16, np.float32), tx)
     floats = [x for x in jax.tree.leaves(after) if jnp.issubdtype(x.dtype, jnp.inexact)]
     assert len(floats) == 12  # parameters and two moments of four leaves

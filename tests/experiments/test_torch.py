@@ -13,7 +13,7 @@ import optax
 import pytest
 
 import jaxreg
-from experiments import training
+from experiments import optimizers, training
 from experiments.config import Config, resolved
 from experiments.data import load
 from experiments.models.functions import forward
@@ -41,7 +41,7 @@ def optimizer(name: str) -> optax.GradientTransformation:
     kwargs = dict(SETTINGS["optimizers"][name])
     kind, lr = kwargs.pop("optimizer"), kwargs.pop("lr")
     kwargs.pop("weight_decay")
-    return optax.sgd(lr, **kwargs) if kind == "SGD" else training.adam(lr, **kwargs)
+    return optax.sgd(lr, **kwargs) if kind == "SGD" else optimizers.adam(lr, **kwargs)
 
 
 def pieces(name: str, coupling: str) -> tuple[optax.GradientTransformation, jaxreg.Penalty | None]:

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import runs, training
+from experiments import optimizers, runs, training
 from experiments.config import Config, resolved
 from experiments.forms import FORMS
 from experiments.problem import Problem
@@ -158,7 +158,7 @@ def test_independent_decay_does_not_follow_the_learning_rate_and_decoupled_does(
     def shrinkage(coupling: str, learning_rate: float) -> float:
         config = settings(coupling=coupling, rate=0.01, learning_rate=learning_rate)
         with jax.enable_x64(True):
-            tx = training.optimizer(config, 100)
+            tx = optimizers.optimizer(config, 100)
             w = {"w": np.ones(1)}
             updates, _ = tx.update({"w": np.zeros(1)}, tx.init(w), w)  # pyright: ignore
             return -float(updates["w"][0])

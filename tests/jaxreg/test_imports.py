@@ -49,7 +49,16 @@ ROOMS = {
         ),
         *("decay_form", "forms", "models"),
         *("config", "options", "data", "records", "command", "study", "__main__"),
-        *("checkpoints", "training", "machine", "devices", "problem", "runs", "sweeping"),
+        *(
+            "checkpoints",
+            "optimizers",
+            "training",
+            "machine",
+            "devices",
+            "problem",
+            "runs",
+            "sweeping",
+        ),
         *("axes", "curves", "page", "statistics", "paired"),
         *(
             "mnist",
